@@ -1,0 +1,1 @@
+"""Doors to other servers: PostgreSQL's neighbours (Valkey, object stores, MLflow, later Kafka)."""

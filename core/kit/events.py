@@ -1,0 +1,67 @@
+"""Facts that happened, in the shape of CloudEvents 1.0 (https://github.com/cloudevents/spec), tenant and trace inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from core.kit.ids import new_id
+
+
+class EventType(StrEnum):
+    """Every fact that the product speaks of."""
+
+    TENANT_CREATED = "TENANT_CREATED"
+    DEAL_CREATED = "DEAL_CREATED"
+    DEAL_CHANGED = "DEAL_CHANGED"
+    CALL_UPLOADED = "CALL_UPLOADED"
+    CALL_TRANSCRIBED = "CALL_TRANSCRIBED"
+    CALL_ANALYZED = "CALL_ANALYZED"
+    INSIGHTS_READY = "INSIGHTS_READY"
+    CALL_FAILED = "CALL_FAILED"
+    FORECAST_CHANGED = "FORECAST_CHANGED"
+    TASK_CREATED = "TASK_CREATED"
+    TASK_DECIDED = "TASK_DECIDED"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One fact. `subject` is the id of the thing it is about; `data` holds ids and numbers, never content."""
+
+    type: EventType
+    tenant_id: UUID
+    subject: UUID
+    data: Mapping[str, Any] = field(default_factory=dict)
+    id: UUID = field(default_factory=new_id)
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    trace: str | None = None
+
+    def to_cloudevent(self) -> dict[str, Any]:
+        return {
+            "specversion": "1.0",
+            "id": str(self.id),
+            "source": "salesedge",
+            "type": self.type.value,
+            "subject": str(self.subject),
+            "time": self.at.isoformat(),
+            "datacontenttype": "application/json",
+            "tenantid": str(self.tenant_id),
+            **({"traceparent": self.trace} if self.trace else {}),
+            "data": dict(self.data),
+        }
+
+    @classmethod
+    def from_cloudevent(cls, raw: Mapping[str, Any]) -> Event:
+        return cls(
+            type=EventType(raw["type"]),
+            tenant_id=UUID(raw["tenantid"]),
+            subject=UUID(raw["subject"]),
+            data=raw.get("data", {}),
+            id=UUID(raw["id"]),
+            at=datetime.fromisoformat(raw["time"]),
+            trace=raw.get("traceparent"),
+        )

@@ -1,0 +1,277 @@
+"""What the product needs from outside itself, as protocols and the plain values that cross them.
+
+Engines (plain classes that hold a model), Serve handles and fakes all implement the same ports, so the one who asks
+never knows which of them answers. Values are frozen dataclasses of plain types: they pickle between our own processes
+and turn into JSON with `dataclasses.asdict`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
+from uuid import UUID
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from core.kit.events import Event
+
+SAMPLE_RATE_HZ = 16_000
+"""The one sample rate inside the house."""
+
+
+class Side(StrEnum):
+    """Who speaks. A mono call whose voices cannot be told apart by role keeps `UNKNOWN`."""
+
+    SELLER = "seller"
+    CUSTOMER = "customer"
+    UNKNOWN = "unknown"
+
+
+# ── speech ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One spoken word; times in seconds from the start of the audio handed in, confidence in [0, 1]."""
+
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What one engine call heard in one stretch of speech of one channel."""
+
+    text: str
+    start_s: float
+    end_s: float
+    words: tuple[Word, ...]
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The answer of a `Transcriber` for one window of audio."""
+
+    language: str  # "pt" | "en"
+    language_confidence: float
+    utterances: tuple[Utterance, ...]
+    engine: str
+
+
+class Transcriber(Protocol):
+    """Speech to text for one window of one channel."""
+
+    async def transcribe(
+        self, pcm: NDArray[np.int16], *, language: str | None = None, hints: Sequence[str] = ()
+    ) -> Heard:
+        """`pcm`: int16 (samples,), mono, 16 kHz, at most 30 s. `language` None: detect it. `hints`: names to expect."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time in seconds, half open."""
+
+    start_s: float
+    end_s: float
+
+
+class SpeechDetector(Protocol):
+    """Voice activity detection (CPU-cheap, synchronous: runs in a worker thread beside its caller)."""
+
+    def speech(self, pcm: NDArray[np.int16]) -> list[Span]:
+        """`pcm`: int16 (samples,), mono, 16 kHz → the spans that hold speech, in order, not overlapping."""
+        ...
+
+
+class Diarizer(Protocol):
+    """Tells voices apart in one mono channel."""
+
+    def label(self, pcm: NDArray[np.int16], spans: Sequence[Span]) -> list[int]:
+        """One voice number (0, 1, … in order of first appearance) for each span."""
+        ...
+
+
+# ── language ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Embedder(Protocol):
+    """Text → vectors of unit length."""
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """float32 (len(texts), dimensions)."""
+        ...
+
+
+class Emotion(StrEnum):
+    JOY = "joy"
+    TRUST = "trust"
+    SURPRISE = "surprise"
+    NEUTRAL = "neutral"
+    FEAR = "fear"
+    SADNESS = "sadness"
+    FRUSTRATION = "frustration"
+
+
+class Intention(StrEnum):
+    """What a speaker is doing with a sentence."""
+
+    BUYING_SIGNAL = "buying_signal"
+    OBJECTION = "objection"
+    REQUEST = "request"
+    COMMITMENT = "commitment"
+    QUESTION = "question"
+    INFORMATION = "information"
+    SMALL_TALK = "small_talk"
+
+
+@dataclass(frozen=True, slots=True)
+class Mood:
+    """How one stretch of text sounds. `valence` in [-1, 1], `arousal` in [0, 1], confidences in [0, 1]."""
+
+    valence: float
+    valence_confidence: float
+    arousal: float
+    emotion: Emotion
+    emotion_confidence: float
+    intention: Intention
+    intention_confidence: float
+
+
+class SentimentAnalyzer(Protocol):
+    async def analyze(self, texts: Sequence[str]) -> list[Mood]:
+        """One mood for each text, any mix of Portuguese and English."""
+        ...
+
+
+# ── forecasting ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One feature's share in a prediction. `impact` is in log-odds; `value` is what the feature was (None: unknown)."""
+
+    feature: str
+    value: float | None
+    impact: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The odds of one open deal, as the model sees it from its features alone."""
+
+    probability: float
+    low: float  # 90 % interval of the probability
+    high: float
+    days_to_close: float  # expected, from the moment of prediction
+    days_low: float
+    days_high: float
+    reasons: tuple[Reason, ...]  # all features, largest absolute impact first
+    model: str  # "forecasting" or "base_rate"
+    version: str  # of the model; "0" for a base rate
+    basis: str  # "tenant" | "global" | "base_rate": what the model was fitted on
+
+
+class Forecaster(Protocol):
+    async def predict(self, tenant_id: UUID, rows: Sequence[Mapping[str, float | None]]) -> list[Prediction]:
+        """One prediction for each row of features (names as in `core.forecasting.features.NAMES`)."""
+        ...
+
+    async def reload(self) -> None:
+        """Look again at which version the alias names."""
+        ...
+
+
+# ── content ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A thing that a draft may say, and where it is known from (`call:<id>@12.5`, `deal:<id>.value`)."""
+
+    name: str
+    text: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What a draft shall be. Facts are data: nothing in them is ever read as an instruction."""
+
+    kind: str  # follow_up | objection | re_engage | meeting_recap | proposal
+    language: str  # pt | en
+    tone: str  # friendly | formal | direct
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A written draft. `used` names each fact that appears in it."""
+
+    subject: str
+    body: str
+    written_by: str
+    used: tuple[str, ...]
+
+
+class TextGenerator(Protocol):
+    async def write(self, brief: Brief) -> Text: ...
+
+
+# ── agents ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Agents(Protocol):
+    """The per-tenant agents, wherever they live."""
+
+    async def handle(self, event: Event) -> None:
+        """Let the tenant's agent take one event. Safe to repeat: a repeated event changes nothing."""
+        ...
+
+
+# ── infrastructure ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class ObjectStore(Protocol):
+    """Bytes by key. A key is a relative posix path; `NotFound` where there is none."""
+
+    async def put(self, key: str, data: bytes | BinaryIO) -> None: ...
+    async def get(self, key: str) -> bytes: ...
+    async def exists(self, key: str) -> bool: ...
+    async def delete(self, key: str) -> None: ...
+    async def keys(self, prefix: str) -> list[str]: ...
+
+
+@runtime_checkable
+class Progress(Protocol):
+    """How far a running stage is: ephemeral, shown to people, never relied upon."""
+
+    async def set(self, call_id: UUID, stage: str, share: float) -> None: ...
+    async def get(self, call_id: UUID) -> tuple[str, float] | None: ...
+
+
+class Limits(Protocol):
+    """Asked before something metered is accepted; raises `LimitReached` (402). Billing implements it."""
+
+    async def check(self, tenant_id: UUID, meter: str, amount: int = 1) -> None: ...
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Aware, UTC."""
+        ...
+
+    def today(self) -> date: ...
+
+
+JSON = Mapping[str, Any]
+"""A JSON object."""
+
