@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.kit.db import Base, TenantOwned
+
+
+class Task(TenantOwned, Base):
+    """What the agent decided, and why. `status`: suggested | waiting | approved | dismissed | done."""
+
+    __tablename__ = "tasks"
+
+    deal_id: Mapped[UUID] = mapped_column(ForeignKey("deals.id"))
+    call_id: Mapped[UUID | None] = mapped_column(ForeignKey("calls.id"))
+    event_id: Mapped[UUID]
+    kind: Mapped[str] = mapped_column(String(32))
+    template: Mapped[str | None] = mapped_column(String(32))
+    status: Mapped[str] = mapped_column(String(16))
+    priority: Mapped[int]
+    title: Mapped[str] = mapped_column(String(300), info={"personal": "name"})
+    reasons: Mapped[list[Any]]
+    due_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[UUID | None]
+
+    __table_args__ = (UniqueConstraint("tenant_id", "event_id", "kind"), Index("tasks_status", "tenant_id", "status"))
+
+
+class HandledEvent(TenantOwned, Base):
+    """The agent's inbox: `id` is the event's. What stands here is never decided again."""
+
+    __tablename__ = "handled_events"
+
+    at: Mapped[datetime]

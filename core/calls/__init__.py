@@ -1,0 +1,1 @@
+"""A recorded call: accepted, kept, transcribed, handed out again."""

@@ -1,0 +1,130 @@
+"""PostgreSQL: the declarative base, and the one door to a transaction.
+
+A transaction belongs to one tenant (`Database.tenant`) or to the machinery (`Database.system`). Either way it runs under
+a role that owns nothing; row-level security compares each row's `tenant_id` with the transaction's setting
+`app.tenant_id`. Whoever opens the transaction commits it; everybody else only uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import DateTime, Uuid, event, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from core.kit.clock import SystemClock
+from core.kit.events import Event
+from core.kit.ids import new_id
+from core.ports import Clock
+
+APP_ROLE = "salesedge_app"
+SYSTEM_ROLE = "salesedge_system"
+
+_ENTER = text("SELECT set_config('role', :role, true), set_config('app.tenant_id', :tenant, true)")
+
+
+class Base(DeclarativeBase):
+    """Root of all tables."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        UUID: Uuid(),
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[Any]: JSONB,
+    }
+
+
+class TenantOwned:
+    """A row that belongs to exactly one tenant; the migration forces row-level security on its table."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    tenant_id: Mapped[UUID] = mapped_column(index=True)
+
+
+Routes = Mapping[str, Sequence[tuple[str, bool]]]
+"""Event type → the (reaction, ordered per tenant?) that shall take it."""
+
+
+class Tx:
+    """One open transaction: the session, whose it is, and where it says what happened."""
+
+    def __init__(self, session: AsyncSession, tenant_id: UUID | None, clock: Clock, routes: Routes) -> None:
+        self.session = session
+        self._tenant_id = tenant_id
+        self.clock = clock
+        self.routes = routes
+        self.trace: str | None = None
+
+    @property
+    def tenant_id(self) -> UUID:
+        if self._tenant_id is None:
+            raise RuntimeError("a system transaction has no tenant: call become() first")
+        return self._tenant_id
+
+    async def become(self, tenant_id: UUID) -> None:
+        """Go on as the application inside one tenant, in the same transaction."""
+        self._tenant_id = tenant_id
+        await self.session.execute(_ENTER, {"role": APP_ROLE, "tenant": str(tenant_id)})
+
+    async def become_system(self) -> None:
+        """Go on as the machinery, in the same transaction."""
+        await self.session.execute(_ENTER, {"role": SYSTEM_ROLE, "tenant": ""})
+
+    async def emit(self, fact: Event) -> None:
+        """Write an event with the data it speaks of: both become true at commit, or neither."""
+        from core.kit.outbox import write
+
+        await write(self, fact)
+
+
+class Database:
+    """An engine and the two ways to begin a transaction."""
+
+    def __init__(self, url: str, *, routes: Routes | None = None, clock: Clock | None = None, pool_size: int = 5) -> None:
+        self.url = url
+        self.routes: Routes = routes or {}
+        self.clock: Clock = clock or SystemClock()
+        self.engine: AsyncEngine = create_async_engine(
+            make_url(url).set(drivername="postgresql+psycopg"), pool_size=pool_size, max_overflow=pool_size * 2,
+            pool_pre_ping=True, pool_timeout=10,
+        )  # fmt: skip
+
+    @asynccontextmanager
+    async def tenant(self, tenant_id: UUID) -> AsyncIterator[Tx]:
+        """A transaction of one tenant, committed at the end, rolled back on any error."""
+        async with self._begin(APP_ROLE, tenant_id) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[Tx]:
+        """A transaction of the machinery: may look up log-ins and move events, and nothing else."""
+        async with self._begin(SYSTEM_ROLE, None) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def _begin(self, role: str, tenant_id: UUID | None) -> AsyncIterator[Tx]:
+        session = AsyncSession(self.engine, expire_on_commit=False)
+        parameters = {"role": role, "tenant": str(tenant_id) if tenant_id else ""}
+
+        # Lazily, with the first statement: a request that asks nothing of the database takes no connection.
+        @event.listens_for(session.sync_session, "after_begin")
+        def enter(_session: Session, _transaction: Any, connection: Connection) -> None:
+            connection.execute(_ENTER, parameters)
+
+        async with session:
+            try:
+                yield Tx(session, tenant_id, self.clock, self.routes)
+                await session.commit()
+            except BaseException:
+                await session.rollback()
+                raise
+
+    async def close(self) -> None:
+        await self.engine.dispose()

@@ -1,0 +1,201 @@
+"""What every HTTP route shares: who asks, one transaction, a time limit, idempotency, and errors as RFC 9457 problems."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from core.kit import idempotency
+from core.kit.db import Tx
+from core.kit.errors import (
+    BadInput,
+    FieldProblem,
+    Forbidden,
+    Invalid,
+    NotFound,
+    SalesEdgeError,
+    Timeout,
+    Unauthenticated,
+    Unavailable,
+)
+from core.kit.log import logger
+from core.kit.security import Identity
+
+log = logger("http")
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class Replayed(Exception):  # noqa: N818 - a way out of an endpoint, not an error
+    """Raised by an endpoint that finds its answer stored already."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__("replayed")
+        self.response = response
+
+
+class TenantRoute(APIRoute):
+    """A route for people who are logged in: runs in one transaction of their tenant, committed before the answer."""
+
+    time_limit_s: float | None = None
+
+    def get_route_handler(self) -> Handler:
+        original = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            identity = identify(request)
+            request.state.identity = identity
+            limit_s = self.time_limit_s or request.app.state.services.settings.http.request_timeout_s
+            try:
+                async with asyncio.timeout(limit_s):
+                    return await _in_transaction(original, request, identity)
+            except TimeoutError:
+                raise Timeout(f"The request took longer than {limit_s:g} s and was undone. Try again.") from None
+
+        return handle
+
+
+class SlowTenantRoute(TenantRoute):
+    """For routes that take a file: receiving and checking it may take minutes."""
+
+    time_limit_s = 300.0
+
+
+def identify(request: Request) -> Identity:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated("Send `Authorization: Bearer <access token>`; POST /v1/login gives one.")
+    identity: Identity = request.app.state.services.tokens.check(token)
+    return identity
+
+
+async def _in_transaction(original: Handler, request: Request, identity: Identity) -> Response:
+    db = request.app.state.services.db
+    # A file is recognised by its content in the endpoint; any other body by its bytes here.
+    is_form = request.headers.get("content-type", "").startswith("multipart/")
+    keyed = idempotency.key_of(request) is not None
+    request.state.fingerprint = idempotency.fingerprint(await request.body()) if keyed and not is_form else ""
+    try:
+        async with db.tenant(identity.tenant_id) as tx:
+            tx.trace = request.state.request_id
+            request.state.tx = tx
+            if keyed and not is_form:
+                stored = await idempotency.recall(tx, request, identity.user_id, request.state.fingerprint)
+                if stored is not None:
+                    return stored
+            response = await original(request)
+            if keyed:
+                await idempotency.remember(tx, request, identity.user_id, request.state.fingerprint, response)
+            return response
+    except Replayed as replayed:
+        return replayed.response
+    except IntegrityError:
+        # Two requests with one key ran side by side: the slower one is undone and answers as the faster one did.
+        if keyed:
+            async with db.tenant(identity.tenant_id) as tx:
+                stored = await idempotency.recall(tx, request, identity.user_id, request.state.fingerprint)
+                if stored is not None:
+                    return stored
+        raise
+
+
+def current_tx(request: Request) -> Tx:
+    tx: Tx = request.state.tx
+    return tx
+
+
+def current_identity(request: Request) -> Identity:
+    identity: Identity = request.state.identity
+    return identity
+
+
+CurrentTx = Annotated[Tx, Depends(current_tx)]
+CurrentIdentity = Annotated[Identity, Depends(current_identity)]
+
+
+class Permission:
+    """A dependency that lets through who holds the permission; the routing table shows it to tests."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, request: Request) -> None:
+        if self.name not in current_identity(request).scopes:
+            raise Forbidden(f"This needs the permission {self.name}. Ask your administrator for a role that has it.")
+
+
+def allow(permission: str) -> Any:
+    return Depends(Permission(permission))
+
+
+# ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def problem(request: Request, error: SalesEdgeError) -> JSONResponse:
+    """`application/problem+json` (RFC 9457), with the house's own fields beside the standard's."""
+    kind = type(error).__name__
+    services = request.app.state.services
+    body: dict[str, Any] = {
+        "type": f"urn:salesedge:error:{kind}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "instance": request.url.path,
+        "statusCode": error.status,
+        "message": error.detail,
+        "errorType": kind,
+        "timestamp": services.clock.now().isoformat(),
+        "requestId": getattr(request.state, "request_id", None),
+        **error.extra,
+    }
+    if error.problems:
+        body["errors"] = [{"field": p.field, "message": p.message} for p in error.problems]
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+    if error.retryable:
+        headers["Retry-After"] = "1"
+    return JSONResponse(body, error.status, headers=headers, media_type="application/problem+json")
+
+
+def translate(error: Exception) -> SalesEdgeError:
+    """Any exception as one of ours; what is unknown says nothing of its inside."""
+    if isinstance(error, SalesEdgeError):
+        return error
+    if isinstance(error, RequestValidationError):
+        fields = [FieldProblem(".".join(str(part) for part in e["loc"]), str(e["msg"])) for e in error.errors()]
+        return Invalid("Mend the fields named in `errors` and send it again.", problems=fields)
+    if isinstance(error, HTTPException):
+        if error.status_code == 404:
+            return NotFound("There is nothing at this address. GET /docs lists what there is.")
+        return _with_status(str(error.detail), error.status_code)
+    if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        return Unavailable("The database does not answer just now. Try again in a moment.")
+    return SalesEdgeError("We have noted the error. Try again; if it stays, send us the requestId.")
+
+
+def _with_status(detail: str, status: int) -> SalesEdgeError:
+    class Other(BadInput):
+        title = "The request cannot be taken"
+
+    Other.status = status
+    Other.__name__ = "BadInput"
+    return Other(detail)
+
+
+def install_errors(app: FastAPI) -> None:
+    async def answer(request: Request, error: Exception) -> Response:
+        ours = translate(error)
+        if ours.status >= 500:
+            log.error("request_failed", error=type(error).__name__, exc_info=error, request_id=request.state.request_id)
+        return problem(request, ours)
+
+    for kind in (SalesEdgeError, RequestValidationError, HTTPException, DBAPIError, PoolTimeout):
+        app.add_exception_handler(kind, answer)
+    app.state.answer = answer

@@ -1,0 +1,1 @@
+"""Who uses the house: tenants, their users, log-in, permissions."""
