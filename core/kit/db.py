@@ -93,7 +93,7 @@ class Database:
         self.clock: Clock = clock or SystemClock()
         self.engine: AsyncEngine = create_async_engine(
             make_url(url).set(drivername="postgresql+psycopg"), pool_size=pool_size, max_overflow=pool_size * 2,
-            pool_pre_ping=True, pool_timeout=10,
+            pool_pre_ping=True, pool_timeout=10, hide_parameters=True,
         )  # fmt: skip
 
     @asynccontextmanager

@@ -1,0 +1,1 @@
+"""Long-lived state on Ray: thin shells around plain classes of core."""

@@ -1,0 +1,33 @@
+"""Join transcript, moods and mentions of one call into its insights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.analysis import conversation, repository
+from core.analysis.model import CallInsights
+from core.calls.model import Call
+from core.calls.turns import Turn
+from core.kit.db import Tx
+from core.ports import Emotion, Intention, Mood
+
+
+async def aggregate(
+    tx: Tx, call: Call, turns: Sequence[Turn], mentions: Sequence[Any], proposed: Sequence[Any]
+) -> dict[str, Any]:
+    """Write the insights; returns what the deal's history notes of the call."""
+    row = await repository.sentiment(tx, call.id)
+    moods = [_mood(raw) for raw in row.moods] if row else []
+    found = conversation.insights(
+        turns, moods, language=call.language or "pt", called_at=call.started_at, mentions=mentions, proposed=proposed
+    )
+    saved = CallInsights(
+        id=call.id, tenant_id=tx.tenant_id, score=found.score.points, data=found.to_json(), created_at=tx.clock.now()
+    )
+    await repository.save(tx, saved)
+    return found.for_deal()
+
+
+def _mood(raw: dict[str, Any]) -> Mood:
+    return Mood(**{**raw, "emotion": Emotion(raw["emotion"]), "intention": Intention(raw["intention"])})

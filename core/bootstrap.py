@@ -1,0 +1,209 @@
+"""The one place where the parts are put together. Ray's shells hand in handles; plain uvicorn and tests hand in engines."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import yaml
+
+from core.kit.clock import SystemClock
+from core.kit.db import Database
+from core.kit.security import Tokens
+from core.ports import (
+    Agents,
+    Clock,
+    Diarizer,
+    Embedder,
+    Forecaster,
+    Limits,
+    ObjectStore,
+    Progress,
+    SentimentAnalyzer,
+    SpeechDetector,
+    TextGenerator,
+    Transcriber,
+)
+from core.settings import Settings
+from core.tenants.permissions import Roles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FEATURES = ("tenants", "deals", "calls", "analysis", "competitors", "forecasting", "automation", "content")
+
+
+@dataclass(kw_only=True)
+class Services:
+    """Everything that a route or a reaction may ask for."""
+
+    settings: Settings
+    version: str
+    clock: Clock
+    db: Database
+    objects: ObjectStore
+    progress: Progress
+    roles: Roles
+    tokens: Tokens
+    limits: Limits
+    transcriber: Transcriber
+    detector: SpeechDetector
+    diarizer: Diarizer
+    embedder: Embedder
+    sentiment: SentimentAnalyzer
+    forecaster: Forecaster
+    generator: TextGenerator
+    agents: Agents
+
+    async def check(self) -> dict[str, bool]:
+        """Does each part that a request needs answer?"""
+        from sqlalchemy import text
+
+        try:
+            async with self.db.system() as tx:
+                await tx.session.execute(text("SELECT 1"))
+            database = True
+        except Exception:
+            database = False
+        return {"database": database}
+
+
+class NoLimits:
+    """Until there is billing, everything is within the plan."""
+
+    async def check(self, tenant_id: UUID, meter: str, amount: int = 1) -> None:
+        return None
+
+
+def load_models() -> None:
+    """Import every table, so that the metadata is whole."""
+    for feature in FEATURES:
+        importlib.import_module(f"core.{feature}.model")
+    importlib.import_module("core.kit.outbox")
+    importlib.import_module("core.kit.idempotency")
+
+
+def configs() -> Path:
+    """The folder with the data files of the product."""
+    from core.settings import configs_dir
+
+    return configs_dir()
+
+
+def roles() -> Roles:
+    table: Mapping[str, Mapping[str, Any]] = yaml.safe_load((configs() / "roles.yaml").read_text("utf-8"))
+    return Roles(table)
+
+
+def database(settings: Settings, url: str, clock: Clock | None = None) -> Database:
+    from core.flows import REACTIONS
+    from core.kit.relay import routes
+
+    load_models()
+    return Database(url, routes=routes(REACTIONS), clock=clock, pool_size=settings.database.pool_size)
+
+
+def version() -> str:
+    try:
+        return metadata.version("salesedge")
+    except metadata.PackageNotFoundError:
+        return "0"
+
+
+def tokens(settings: Settings, clock: Clock | None = None) -> Tokens:
+    key = settings.auth.signing_key
+    assert key is not None, "settings.load() sees to it"
+    return Tokens(key.get_secret_value(), lifetime_s=settings.auth.access_token_s, clock=clock or SystemClock())
+
+
+def database_url(settings: Settings) -> str:
+    """Where the application logs in; whoever starts embedded servers has filled it in."""
+    url = settings.database.url
+    assert url is not None, "embedded servers are started before this"
+    return url.get_secret_value()
+
+
+# ── engines, each made where it is used ──────────────────────────────────────────────────────────────────────────────
+
+
+def transcriber(settings: Settings) -> Transcriber:
+    from core.engines.stt import FasterWhisper, LocalTranscriber
+
+    models = settings.models
+    return LocalTranscriber(
+        FasterWhisper(models.dir / models.stt, device=models.stt_device, compute_type=models.stt_compute_type)
+    )
+
+
+def embedder(settings: Settings) -> Embedder:
+    from core.engines import embeddings
+
+    return embeddings.make(settings.models.embedder)
+
+
+def sentiment(settings: Settings, vectors: Embedder) -> SentimentAnalyzer:
+    from core.engines.sentiment import EmbeddingSentiment
+
+    return EmbeddingSentiment.load(vectors)
+
+
+def forecaster(settings: Settings) -> Forecaster:
+    from core.forecasting.engine import ModelForecaster
+
+    db = database(settings, database_url(settings))
+    return ModelForecaster(object_store(settings), base_rates=functools.partial(_base_rates, db))
+
+
+async def _base_rates(db: Database, tenant_id: UUID) -> dict[str, int]:
+    from core.deals import repository as deals
+
+    async with db.tenant(tenant_id) as tx:
+        return await deals.outcomes(tx)
+
+
+def generator(settings: Settings) -> TextGenerator:
+    from core.content.templates import TemplateGenerator
+    from core.engines.fallback import FallbackGenerator
+
+    return FallbackGenerator([TemplateGenerator(configs() / "content")])
+
+
+def object_store(settings: Settings) -> ObjectStore:
+    from core.gateways.objects import open_objects
+
+    return open_objects(settings.objects)
+
+
+def services(
+    settings: Settings, *, transcriber: Transcriber, embedder: Embedder, sentiment: SentimentAnalyzer,
+    forecaster: Forecaster, generator: TextGenerator, agents: Agents, clock: Clock | None = None,
+) -> Services:  # fmt: skip
+    """The services of one process around engines or handles that somebody else made."""
+    from core.engines.diarizer import VoiceDiarizer
+    from core.engines.vad import SileroVad
+    from core.gateways.redis import RedisProgress
+
+    return Services(
+        settings=settings,
+        version=version(),
+        clock=clock or SystemClock(),
+        db=database(settings, database_url(settings), clock),
+        objects=object_store(settings),
+        progress=RedisProgress(settings.redis.url.get_secret_value()),
+        roles=roles(),
+        tokens=tokens(settings, clock),
+        limits=NoLimits(),
+        transcriber=transcriber,
+        detector=SileroVad(),
+        diarizer=VoiceDiarizer(settings.models.dir / "speaker.npz"),
+        embedder=embedder,
+        sentiment=sentiment,
+        forecaster=forecaster,
+        generator=generator,
+        agents=agents,
+    )

@@ -1,0 +1,47 @@
+"""The queries about calls and transcripts."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select, update
+
+from core.calls.model import Call, Transcript
+from core.kit.db import Tx
+from core.kit.errors import NotFound
+from core.kit.pages import PageRequest
+
+
+async def call(tx: Tx, call_id: UUID) -> Call:
+    found = await tx.session.get(Call, call_id)
+    if found is None:
+        raise NotFound("There is no such call.")
+    return found
+
+
+async def by_content(tx: Tx, content_hash: str) -> Call | None:
+    return (await tx.session.execute(select(Call).where(Call.content_hash == content_hash))).scalar_one_or_none()
+
+
+async def calls(tx: Tx, page: PageRequest, *, deal_id: UUID | None, status: str | None) -> list[Call]:
+    query = select(Call)
+    if deal_id is not None:
+        query = query.where(Call.deal_id == deal_id)
+    if status is not None:
+        query = query.where(Call.status == status)
+    if page.before is not None:
+        query = query.where(Call.id < page.before)
+    return list((await tx.session.execute(query.order_by(Call.id.desc()).limit(page.limit))).scalars())
+
+
+async def add(tx: Tx, row: Call | Transcript) -> None:
+    tx.session.add(row)
+    await tx.session.flush()
+
+
+async def transcript(tx: Tx, call_id: UUID) -> Transcript | None:
+    return await tx.session.get(Transcript, call_id)
+
+
+async def set_status(tx: Tx, call_id: UUID, status: str, *, error: str | None = None) -> None:
+    await tx.session.execute(update(Call).where(Call.id == call_id).values(status=status, error=error))

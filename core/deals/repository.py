@@ -1,0 +1,141 @@
+"""The queries about accounts, contacts, deals and their histories."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Select, func, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from core.deals.model import Account, Activity, Contact, Deal, DealChange
+from core.kit.db import Base, Tx
+from core.kit.errors import NotFound
+from core.kit.ids import new_id
+from core.kit.pages import PageRequest
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A deal with all that happened to it, oldest first."""
+
+    deal: Deal
+    changes: list[DealChange] = field(default_factory=list)
+    activities: list[Activity] = field(default_factory=list)
+
+
+async def add(tx: Tx, row: Base) -> None:
+    tx.session.add(row)
+    await tx.session.flush()
+
+
+async def add_many(tx: Tx, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
+    """Insert many rows of one table at once; keys and tenant are filled in."""
+    if rows:
+        filled = [{"id": new_id(), "tenant_id": tx.tenant_id, **row} for row in rows]
+        await tx.session.execute(insert(table), filled)
+
+
+async def account(tx: Tx, account_id: UUID) -> Account:
+    return _found(await tx.session.get(Account, account_id), "account")
+
+
+async def contact(tx: Tx, contact_id: UUID) -> Contact:
+    return _found(await tx.session.get(Contact, contact_id), "contact")
+
+
+async def deal(tx: Tx, deal_id: UUID, *, lock: bool = False) -> Deal:
+    return _found(await tx.session.get(Deal, deal_id, with_for_update=lock), "deal")
+
+
+def _found(row: T | None, what: str) -> T:
+    if row is None:
+        raise NotFound(f"There is no such {what}.")
+    return row
+
+
+async def accounts(tx: Tx, page: PageRequest) -> list[Account]:
+    return await _page(tx, select(Account), Account.id, page)
+
+
+async def contacts(tx: Tx, page: PageRequest, account_id: UUID | None) -> list[Contact]:
+    query = select(Contact)
+    if account_id is not None:
+        query = query.where(Contact.account_id == account_id)
+    return await _page(tx, query, Contact.id, page)
+
+
+async def deals(tx: Tx, page: PageRequest, *, stage: str | None, owner_id: UUID | None, is_open: bool | None) -> list[Deal]:
+    query = select(Deal)
+    if stage is not None:
+        query = query.where(Deal.stage == stage)
+    if owner_id is not None:
+        query = query.where(Deal.owner_id == owner_id)
+    if is_open is not None:
+        query = query.where(Deal.outcome.is_(None) if is_open else Deal.outcome.is_not(None))
+    return await _page(tx, query, Deal.id, page)
+
+
+async def _page(tx: Tx, query: Select[Any], key: Any, page: PageRequest) -> list[Any]:
+    if page.before is not None:
+        query = query.where(key < page.before)
+    return list((await tx.session.execute(query.order_by(key.desc()).limit(page.limit))).scalars())
+
+
+async def changes(tx: Tx, deal_id: UUID) -> list[DealChange]:
+    query = select(DealChange).where(DealChange.deal_id == deal_id).order_by(DealChange.at, DealChange.id)
+    return list((await tx.session.execute(query)).scalars())
+
+
+async def story(tx: Tx, deal_id: UUID) -> Story:
+    return (await stories(tx, [await deal(tx, deal_id)]))[0]
+
+
+async def stories(tx: Tx, wanted: Sequence[Deal]) -> list[Story]:
+    """The stories of many deals in two queries."""
+    ids = [row.id for row in wanted]
+    by_deal = {row.id: Story(row) for row in wanted}
+    for change in await _of_deals(tx, DealChange, DealChange.deal_id, DealChange.at, ids):
+        by_deal[change.deal_id].changes.append(change)
+    for activity in await _of_deals(tx, Activity, Activity.deal_id, Activity.at, ids):
+        by_deal[activity.deal_id].activities.append(activity)
+    return [by_deal[i] for i in ids]
+
+
+async def _of_deals(tx: Tx, table: Any, key: Any, at: Any, ids: Sequence[UUID]) -> Iterable[Any]:
+    return (await tx.session.execute(select(table).where(key.in_(ids)).order_by(at, table.id))).scalars()
+
+
+async def closed_deals(tx: Tx) -> list[Deal]:
+    query = select(Deal).where(Deal.outcome.is_not(None)).order_by(Deal.closed_at, Deal.id)
+    return list((await tx.session.execute(query)).scalars())
+
+
+async def open_deals(tx: Tx) -> list[Deal]:
+    return list((await tx.session.execute(select(Deal).where(Deal.outcome.is_(None)).order_by(Deal.id))).scalars())
+
+
+async def outcomes(tx: Tx) -> dict[str, int]:
+    """How many deals were won and lost."""
+    query = select(Deal.outcome, func.count()).where(Deal.outcome.is_not(None)).group_by(Deal.outcome)
+    counts: defaultdict[str, int] = defaultdict(int)
+    for outcome, count in await tx.session.execute(query):
+        counts[str(outcome)] = count
+    return {"won": counts["won"], "lost": counts["lost"]}
+
+
+async def note_call(tx: Tx, activity: dict[str, Any]) -> None:
+    """Write what a call showed as one contact with the customer; a call that stands there already is left alone."""
+    row = {"id": new_id(), "tenant_id": tx.tenant_id, **activity}
+    await tx.session.execute(upsert(Activity).values(row).on_conflict_do_nothing(index_elements=["call_id"]))
+
+
+async def activities(tx: Tx, deal_id: UUID) -> list[Activity]:
+    query = select(Activity).where(Activity.deal_id == deal_id).order_by(Activity.at, Activity.id)
+    return list((await tx.session.execute(query)).scalars())

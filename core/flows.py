@@ -1,0 +1,110 @@
+"""Fact → reactions, top to bottom: the life of a call in one page.
+
+    a recording comes in      CALL_UPLOADED      → calls.transcribe        who said what, when
+                              CALL_TRANSCRIBED   → analysis.sentiment      how each turn sounds
+                              CALL_ANALYZED      → analysis.insights       what the call showed; noted on its deal
+                              INSIGHTS_READY     → forecasting.refresh     what that does to the deal's odds
+    a deal comes or changes   DEAL_CREATED       → forecasting.refresh
+                              DEAL_CHANGED       → forecasting.refresh
+    the odds are new          FORECAST_CHANGED   → automation.follow_up    the tenant's agent decides, in order
+    it wants something done   TASK_CREATED       → automation.draft        the text that a person approves
+
+A reaction uses the transaction that it is given and never commits it. It may run again after a crash; what it writes,
+it writes once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from core.analysis import aggregate
+from core.analysis import repository as analysis
+from core.analysis.model import Sentiment
+from core.automation import draft as drafting
+from core.bootstrap import Services
+from core.calls import repository as calls
+from core.calls import transcribe as transcribing
+from core.calls.turns import Turn
+from core.competitors import detect
+from core.competitors import repository as competitors
+from core.deals import repository as deals
+from core.forecasting.refresh import refresh
+from core.kit.db import Tx
+from core.kit.errors import SalesEdgeError
+from core.kit.events import Event, EventType
+from core.kit.relay import Reaction
+
+Run = Callable[[Event, Tx, Services], Awaitable[None]]
+
+
+async def transcribe(event: Event, tx: Tx, services: Services) -> None:
+    known = [name for rival in await competitors.all_of(tx) for name in (rival.name, *rival.aliases)]
+    await transcribing.transcribe(
+        tx, event.subject, objects=services.objects, transcriber=services.transcriber, detector=services.detector,
+        diarizer=services.diarizer, progress=services.progress, settings=services.settings.calls, hints=known,
+    )  # fmt: skip
+    await tx.emit(Event(EventType.CALL_TRANSCRIBED, tx.tenant_id, event.subject, at=tx.clock.now()))
+
+
+async def sentiment(event: Event, tx: Tx, services: Services) -> None:
+    await services.progress.set(event.subject, "sentiment", 0.0)
+    turns = await _turns(tx, event.subject)
+    moods = await services.sentiment.analyze([turn.text for turn in turns]) if turns else []
+    row = Sentiment(id=event.subject, tenant_id=tx.tenant_id, moods=[dataclasses.asdict(m) for m in moods], created_at=tx.clock.now())  # fmt: skip # noqa: E501
+    await analysis.save(tx, row)
+    await calls.set_status(tx, event.subject, "analyzed")
+    await tx.emit(Event(EventType.CALL_ANALYZED, tx.tenant_id, event.subject, at=tx.clock.now()))
+
+
+async def insights(event: Event, tx: Tx, services: Services) -> None:
+    await services.progress.set(event.subject, "insights", 0.0)
+    call = await calls.call(tx, event.subject)
+    turns = await _turns(tx, event.subject)
+    rivals = [detect.Competitor(row.id, row.name, tuple(row.aliases)) for row in await competitors.all_of(tx)]
+    mentions = detect.detect(turns, rivals)
+    found = await aggregate.aggregate(tx, call, turns, mentions, detect.propose(turns, rivals))
+    if call.deal_id is not None:
+        await deals.note_call(tx, {"deal_id": call.deal_id, "call_id": call.id, "at": call.started_at, **found})
+    await calls.set_status(tx, call.id, "ready")
+    data = {"call_id": str(call.id), "deal_id": str(call.deal_id) if call.deal_id else None}
+    await tx.emit(Event(EventType.INSIGHTS_READY, tx.tenant_id, call.id, data, at=tx.clock.now()))
+
+
+async def forecast(event: Event, tx: Tx, services: Services) -> None:
+    deal_id = event.data.get("deal_id") if event.type is EventType.INSIGHTS_READY else event.subject
+    if deal_id is not None:
+        await refresh(tx, UUID(str(deal_id)), event, services.forecaster)
+
+
+async def follow_up(event: Event, tx: Tx, services: Services) -> None:
+    # The agent commits its own decision; this delivery only ends after it, and an agent takes no event twice.
+    await services.agents.handle(event)
+
+
+async def draft(event: Event, tx: Tx, services: Services) -> None:
+    await drafting.draft(tx, event.subject, services.generator)
+
+
+async def give_up(event: Event, tx: Tx, error: SalesEdgeError) -> None:
+    """A call whose stage is parked says so to those who wait for it."""
+    await calls.set_status(tx, event.subject, "failed", error=error.detail)
+    await tx.emit(Event(EventType.CALL_FAILED, tx.tenant_id, event.subject, at=tx.clock.now()))
+
+
+async def _turns(tx: Tx, call_id: UUID) -> list[Turn]:
+    row = await calls.transcript(tx, call_id)
+    return [Turn.from_json(turn) for turn in row.turns] if row else []
+
+
+REACTIONS: tuple[Reaction, ...] = (
+    Reaction("calls.transcribe", EventType.CALL_UPLOADED, transcribe, slow=True, on_parked=give_up),
+    Reaction("analysis.sentiment", EventType.CALL_TRANSCRIBED, sentiment, on_parked=give_up),
+    Reaction("analysis.insights", EventType.CALL_ANALYZED, insights, on_parked=give_up),
+    Reaction("forecasting.refresh_call", EventType.INSIGHTS_READY, forecast),
+    Reaction("forecasting.refresh_new", EventType.DEAL_CREATED, forecast),
+    Reaction("forecasting.refresh_changed", EventType.DEAL_CHANGED, forecast),
+    Reaction("automation.follow_up", EventType.FORECAST_CHANGED, follow_up, ordered=True),
+    Reaction("automation.draft", EventType.TASK_CREATED, draft),
+)

@@ -1,0 +1,36 @@
+"""The queries about forecasts."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from core.forecasting.model import Forecast
+from core.kit.db import Tx
+from core.kit.pages import PageRequest
+
+
+async def latest(tx: Tx, deal_id: UUID, count: int = 2) -> list[Forecast]:
+    """The newest forecasts of a deal, newest first."""
+    query = select(Forecast).where(Forecast.deal_id == deal_id).order_by(Forecast.at.desc(), Forecast.id.desc())
+    return list((await tx.session.execute(query.limit(count))).scalars())
+
+
+async def by_cause(tx: Tx, deal_id: UUID, cause: UUID) -> Forecast | None:
+    query = select(Forecast).where(Forecast.deal_id == deal_id, Forecast.cause == cause)
+    return (await tx.session.execute(query)).scalar_one_or_none()
+
+
+async def of_deals(tx: Tx, page: PageRequest) -> list[Forecast]:
+    """The newest forecast of each deal; deals by key, newest first."""
+    query = select(Forecast).distinct(Forecast.deal_id)
+    if page.before is not None:
+        query = query.where(Forecast.deal_id < page.before)
+    ordered = query.order_by(Forecast.deal_id.desc(), Forecast.at.desc(), Forecast.id.desc()).limit(page.limit)
+    return list((await tx.session.execute(ordered)).scalars())
+
+
+async def add_all(tx: Tx, rows: list[Forecast]) -> None:
+    tx.session.add_all(rows)
+    await tx.session.flush()

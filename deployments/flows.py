@@ -1,0 +1,30 @@
+"""Runs the reactions to events: each replica is a set of workers over the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ray import serve
+
+from core.flows import REACTIONS
+from core.kit.relay import Relay
+from core.settings import Settings
+from deployments.wiring import Handles, remote_services
+
+
+@serve.deployment
+class Flows:
+    async def __init__(self, settings: Settings, handles: dict[str, Any]) -> None:
+        self._services = remote_services(settings, Handles(**handles))
+        limits = settings.events
+        self._relay = Relay(
+            self._services.db, REACTIONS, self._services, workers=limits.workers, slow_workers=limits.slow_workers,
+            max_attempts=limits.max_attempts, backoff_base_s=limits.backoff_base_s,
+        )  # fmt: skip
+        self._running = asyncio.create_task(self._relay.run())
+
+    async def check_health(self) -> None:
+        """Serve replaces the replica whose workers have stopped."""
+        if self._running.done():
+            raise RuntimeError("the relay has stopped")

@@ -1,0 +1,36 @@
+"""The services of a Serve process: the database and stores are its own, the models are handles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from core import bootstrap
+from core.bootstrap import Services
+from core.settings import Settings
+from deployments import clients
+
+
+@dataclass(frozen=True, slots=True)
+class Handles:
+    """One handle for each deployment that answers."""
+
+    stt: Any
+    embeddings: Any
+    sentiment: Any
+    forecasting: Any
+    content: Any
+
+
+def remote_services(settings: Settings, handles: Handles) -> Services:
+    from actors.tenant_host import RemoteAgents
+
+    return bootstrap.services(
+        settings,
+        transcriber=clients.RemoteTranscriber(handles.stt),
+        embedder=clients.RemoteEmbedder(handles.embeddings),
+        sentiment=clients.RemoteSentiment(handles.sentiment),
+        forecaster=clients.RemoteForecaster(handles.forecasting),
+        generator=clients.RemoteGenerator(handles.content),
+        agents=RemoteAgents(settings.agents.hosts),
+    )
