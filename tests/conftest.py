@@ -1,0 +1,90 @@
+"""What tests share: one embedded PostgreSQL and Valkey a run, a fresh database from a template for each test."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import make_url
+
+from cluster.embedded import EmbeddedServers, create_database
+from core import bootstrap
+from core.kit import migrations
+from core.kit.clock import VirtualClock
+from core.kit.db import Database
+from core.kit.ids import new_id
+from core.settings import Settings, load
+
+NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Settings]:
+    """Settings with the addresses of servers that run for the whole session."""
+    with tempfile.TemporaryDirectory(prefix="salesedge-test-") as folder:
+        os.chmod(folder, 0o755)  # PostgreSQL runs as another user where the tests run as root
+        given = load("dev", {"SALESEDGE_DATA_DIR": folder})
+        with EmbeddedServers(given, database="salesedge_template") as embedded:
+            settings = embedded.settings
+            assert settings.database.admin_url is not None
+            assert settings.database.url is not None
+            migrations.upgrade(
+                settings.database.admin_url.get_secret_value(), settings.database.url.get_secret_value()
+            )
+            yield settings
+
+
+@pytest.fixture(scope="session")
+def new_database(servers: Settings) -> Callable[[], Settings]:
+    """Makes an empty database with the newest schema and gives the settings for it."""
+
+    def make() -> Settings:
+        name = f"test_{new_id().hex}"
+        assert servers.database.admin_url is not None
+        assert servers.database.url is not None
+        admin = make_url(servers.database.admin_url.get_secret_value())
+        postgres = admin.set(database="postgres").render_as_string(hide_password=False)
+        create_database(postgres, name, template="salesedge_template")
+        urls = {
+            "admin_url": SecretStr(admin.set(database=name).render_as_string(hide_password=False)),
+            "url": SecretStr(
+                make_url(servers.database.url.get_secret_value())
+                .set(database=name)
+                .render_as_string(hide_password=False)
+            ),
+        }
+        folder = servers.data_dir / name
+        folder.mkdir()
+        return servers.model_copy(
+            update={
+                "data_dir": folder,
+                "database": servers.database.model_copy(update=urls),
+                "objects": servers.objects.model_copy(update={"url": f"file:{folder / 'objects'}"}),
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def settings(new_database: Callable[[], Settings]) -> Settings:
+    return new_database()
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(NOW)
+
+
+@pytest.fixture
+async def db(settings: Settings, clock: VirtualClock) -> AsyncIterator[Database]:
+    bootstrap.load_models()
+    database = Database(bootstrap.database_url(settings), clock=clock)
+    yield database
+    await database.close()
