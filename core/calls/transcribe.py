@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -14,12 +13,10 @@ from core.calls.model import Call, Transcript
 from core.kit import audio
 from core.kit.db import Tx
 from core.ports import (
-    SAMPLE_RATE_HZ,
     Diarizer,
     Heard,
     ObjectStore,
     Progress,
-    Span,
     SpeechDetector,
     Transcriber,
 )
@@ -31,14 +28,6 @@ if TYPE_CHECKING:
 
 # One window is heard while the next is on its way; more would only wait in the replica's queue.
 _IN_FLIGHT = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A stretch of one channel that is heard in one go."""
-
-    channel: int
-    span: Span
 
 
 async def transcribe(
@@ -68,36 +57,33 @@ async def transcribe(
     await repository.set_status(tx, call_id, "transcribed")
 
 
-def _windows(pcm: NDArray[np.int16], detector: SpeechDetector) -> list[Window]:
-    found = [
-        Window(number, span) for number, channel in enumerate(pcm) for span in turns.plan(detector.speech(channel))
-    ]
-    return sorted(found, key=lambda window: window.span.start_s)
+def _windows(pcm: NDArray[np.int16], detector: SpeechDetector) -> list[turns.Window]:
+    found = [w for number, channel in enumerate(pcm) for w in turns.plan(number, detector.speech(channel))]
+    return sorted(found, key=lambda window: window.spans[0].start_s)
 
 
 async def _hear(
-    call: Call, pcm: NDArray[np.int16], windows: Sequence[Window], transcriber: Transcriber, progress: Progress,
+    call: Call, pcm: NDArray[np.int16], windows: Sequence[turns.Window], transcriber: Transcriber, progress: Progress,
     hints: Sequence[str],
-) -> tuple[tuple[str, float], list[tuple[Window, Heard]]]:  # fmt: skip
+) -> tuple[tuple[str, float], list[tuple[turns.Window, Heard]]]:  # fmt: skip
     """Every window, in the language that was given or that the longest window is found to be in."""
     if not windows:
         return (call.language or "pt", 0.0), []
     done = 0
 
-    async def one(window: Window, language: str | None) -> tuple[Window, Heard]:
+    async def one(window: turns.Window, language: str | None) -> tuple[turns.Window, Heard]:
         nonlocal done
-        start, end = (round(at * SAMPLE_RATE_HZ) for at in (window.span.start_s, window.span.end_s))
-        heard = await transcriber.transcribe(pcm[window.channel, start:end], language=language, hints=hints)
+        heard = await transcriber.transcribe(window.cut(pcm), language=language, hints=hints)
         done += 1
         await progress.set(call.id, "transcribe", done / len(windows))
         return window, heard
 
-    longest = max(windows, key=lambda window: window.span.end_s - window.span.start_s)
+    longest = max(windows, key=lambda window: window.speech_s)
     first = await one(longest, call.language)
     language = first[1].language
     free = asyncio.Semaphore(_IN_FLIGHT)
 
-    async def in_turn(window: Window) -> tuple[Window, Heard]:
+    async def in_turn(window: turns.Window) -> tuple[turns.Window, Heard]:
         async with free:
             return await one(window, language)
 
@@ -105,13 +91,13 @@ async def _hear(
         tasks = [group.create_task(in_turn(window)) for window in windows if window is not longest]
     rest = [first, *(task.result() for task in tasks)]
     confidence = 1.0 if call.language else first[1].language_confidence
-    return (language, confidence), sorted(rest, key=lambda pair: pair[0].span.start_s)
+    return (language, confidence), sorted(rest, key=lambda pair: pair[0].spans[0].start_s)
 
 
 def _turns(
-    call: Call, pcm: NDArray[np.int16], heard: Sequence[tuple[Window, Heard]], diarizer: Diarizer
+    call: Call, pcm: NDArray[np.int16], heard: Sequence[tuple[turns.Window, Heard]], diarizer: Diarizer
 ) -> list[turns.Turn]:
-    pieces = [turns.Piece(window.channel, window.span.start_s, answer.utterances) for window, answer in heard]
+    pieces = [turns.Piece(window, answer.utterances) for window, answer in heard]
     if len(pcm) == 2:
         return turns.stereo(pieces, pcm, seller_channel=call.seller_channel)
     return turns.mono(pieces, pcm[0], diarizer)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_WINDOW_S = 28.0
-_JOIN_GAP_S = 0.8  # windows: speech this close is heard together
+GAP_S = 0.4  # silence between two stretches in one window
 _SAME_TURN_S = 1.2  # turns: one speaker goes on after a pause this long
 
 
@@ -38,43 +38,85 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """What was heard in one window: utterances with times from its start at `start_s` of the call."""
+class Window:
+    """Stretches of speech of one channel that are heard in one go, with `GAP_S` of silence between them.
+
+    Whisper works on 30 s at a time, however little is said in them: full windows are what makes it fast.
+    """
 
     channel: int
-    start_s: float
+    spans: tuple[Span, ...]
+
+    @property
+    def speech_s(self) -> float:
+        return sum(span.end_s - span.start_s for span in self.spans)
+
+    def cut(self, pcm: NDArray[np.int16]) -> NDArray[np.int16]:
+        """The sound to be heard, from a call's int16 (channels, samples)."""
+        import numpy as np
+
+        silence = np.zeros(round(GAP_S * SAMPLE_RATE_HZ), np.int16)
+        parts = [pcm[self.channel, round(s.start_s * SAMPLE_RATE_HZ) : round(s.end_s * SAMPLE_RATE_HZ)] for s in self.spans]
+        return np.concatenate([piece for part in parts for piece in (part, silence)][:-1])
+
+    def locate(self, at_s: float) -> tuple[int, float]:
+        """Which span a moment of the window lies in, and when in the call that is."""
+        begin_s = 0.0
+        for number, span in enumerate(self.spans):
+            length_s = span.end_s - span.start_s
+            if at_s < begin_s + length_s + GAP_S / 2 or number == len(self.spans) - 1:
+                return number, span.start_s + min(max(0.0, at_s - begin_s), length_s)
+            begin_s += length_s + GAP_S
+        raise ValueError("a window without spans")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What was heard in one window, with times from the window's start."""
+
+    window: Window
     utterances: tuple[Utterance, ...]
 
 
-def plan(spans: Sequence[Span], most_s: float = MOST_WINDOW_S) -> list[Span]:
-    """Windows of at most `most_s` that hold all speech: neighbours joined, cut in the middle of speech only at need."""
-    windows: list[Span] = []
+def plan(channel: int, spans: Sequence[Span], most_s: float = MOST_WINDOW_S) -> list[Window]:
+    """As few windows of at most `most_s` as hold all speech; a span is cut only where it is longer than a window."""
+    windows: list[list[Span]] = []
+    room_s = 0.0
+    for span in _bounded(spans, most_s):
+        length_s = span.end_s - span.start_s + GAP_S
+        if not windows or length_s > room_s:
+            windows.append([])
+            room_s = most_s + GAP_S
+        windows[-1].append(span)
+        room_s -= length_s
+    return [Window(channel, tuple(group)) for group in windows]
+
+
+def _bounded(spans: Sequence[Span], most_s: float) -> list[Span]:
+    cut: list[Span] = []
     for span in spans:
         start_s = span.start_s
-        if windows and start_s - windows[-1].end_s <= _JOIN_GAP_S and span.end_s - windows[-1].start_s <= most_s:
-            windows[-1] = Span(windows[-1].start_s, span.end_s)
-            continue
         while span.end_s - start_s > most_s:
-            windows.append(Span(start_s, start_s + most_s))
+            cut.append(Span(start_s, start_s + most_s))
             start_s += most_s
-        windows.append(Span(start_s, span.end_s))
-    return windows
+        cut.append(Span(start_s, span.end_s))
+    return cut
 
 
 def stereo(pieces: Iterable[Piece], pcm: NDArray[np.int16], *, seller_channel: int) -> list[Turn]:
     """One side a channel; what a microphone heard of the other side is dropped."""
     said = [
-        _turn("seller" if piece.channel == seller_channel else "customer", piece, utterance)
+        turn
         for piece in pieces
-        for utterance in piece.utterances
+        for turn in _turns("seller" if piece.window.channel == seller_channel else "customer", piece)
     ]
     kept = [turn for turn in said if not any(_echo(turn, other, pcm, seller_channel) for other in said)]
-    return join(_by_pause(kept))
+    return join(kept)
 
 
 def mono(pieces: Iterable[Piece], pcm: NDArray[np.int16], diarizer: Diarizer) -> list[Turn]:
     """Voices told apart by how they sound; roles by what is said, where that is clear."""
-    said = _by_pause([_turn("?", piece, utterance) for piece in pieces for utterance in piece.utterances])
+    said = [turn for piece in pieces for turn in _turns("?", piece)]
     labels = diarizer.label(pcm, [Span(turn.start_s, turn.end_s) for turn in said])
     named = join([replace(turn, speaker=f"speaker_{label + 1}") for turn, label in zip(said, labels, strict=True)])
     seller = guess_seller(named)
@@ -120,31 +162,30 @@ def guess_seller(turns: Sequence[Turn]) -> str | None:
     return ranked[0][0]
 
 
-def _turn(speaker: str, piece: Piece, utterance: Utterance) -> Turn:
-    at = piece.start_s
-    words = tuple(replace(w, start_s=round(w.start_s + at, 3), end_s=round(w.end_s + at, 3)) for w in utterance.words)
-    start_s = words[0].start_s if words else round(utterance.start_s + at, 3)
-    end_s = words[-1].end_s if words else round(utterance.end_s + at, 3)
-    return Turn(speaker, start_s, max(start_s, end_s), utterance.text, words, utterance.confidence)
-
-
-def _by_pause(turns: Iterable[Turn]) -> list[Turn]:
-    """Cut where a speaker pauses long: the other side may have spoken in between."""
-    cut: list[Turn] = []
-    for turn in turns:
+def _turns(speaker: str, piece: Piece) -> list[Turn]:
+    """The utterances of a window at their times in the call, cut where a stretch of speech ends or a pause is long."""
+    found: list[Turn] = []
+    for utterance in piece.utterances:
         group: list[Word] = []
-        for word in turn.words:
-            if group and word.start_s - group[-1].end_s > _SAME_TURN_S:
-                cut.append(_of_words(turn, group))
+        last_span = -1
+        for word in utterance.words:
+            span, start_s = piece.window.locate(word.start_s)
+            end_s = max(start_s, piece.window.locate(max(word.start_s, word.end_s - 0.01))[1])
+            placed = replace(word, start_s=round(start_s, 3), end_s=round(end_s, 3))
+            if group and (span != last_span or placed.start_s - group[-1].end_s > _SAME_TURN_S):
+                found.append(_of_words(speaker, group))
                 group = []
-            group.append(word)
-        cut.append(_of_words(turn, group) if group and len(group) < len(turn.words) else turn)
-    return cut
+            group.append(placed)
+            last_span = span
+        if group:
+            found.append(_of_words(speaker, group))
+    return found
 
 
-def _of_words(turn: Turn, words: Sequence[Word]) -> Turn:
-    text = " ".join(word.text for word in words)
-    return Turn(turn.speaker, words[0].start_s, words[-1].end_s, text, tuple(words), turn.confidence)
+def _of_words(speaker: str, words: Sequence[Word]) -> Turn:
+    confidence = sum(word.confidence for word in words) / len(words)
+    end_s = max(word.end_s for word in words)
+    return Turn(speaker, words[0].start_s, end_s, " ".join(w.text for w in words), tuple(words), confidence)
 
 
 def _echo(turn: Turn, other: Turn, pcm: NDArray[np.int16], seller_channel: int) -> bool:
