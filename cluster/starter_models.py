@@ -8,6 +8,7 @@ Nothing here needs torch, and nothing in a file is run: the one pickle is read b
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import pickle
@@ -80,6 +81,9 @@ def install(target: Path, progress: Progress = lambda line: None) -> Paths:
     if str(where.speaker) in lacks:
         progress("voice model: converting")
         _install_speaker(where.speaker)
+    still = missing(target)
+    if still:
+        raise Unavailable(" ".join(still))
     progress("models are in place")
     return where
 
@@ -108,7 +112,9 @@ def _install_whisper(folder: Path) -> None:
                 _verify(file, sha256, name)
         if folder.exists():
             shutil.rmtree(folder)
-        making.rename(folder)
+        # Where another process was faster, its folder is as good as ours.
+        with contextlib.suppress(OSError):
+            making.rename(folder)
     finally:
         shutil.rmtree(making, ignore_errors=True)
 
@@ -120,10 +126,9 @@ def _install_speaker(path: Path) -> None:
         _verify(file, _SPEAKER_SHA256, "pretrained.pt")
         state = _read_checkpoint(file)["model_state"]
     weights: dict[str, Any] = {name: np.ascontiguousarray(state[name], np.float32) for name in _SPEAKER_NAMES}
-    with tempfile.NamedTemporaryFile(prefix=".speaker-", dir=path.parent, delete=False) as making:
-        np.savez(making, **weights)
-    Path(making.name).chmod(0o644)
-    Path(making.name).rename(path)
+    with tempfile.TemporaryDirectory(prefix=".speaker-", dir=path.parent) as making:
+        np.savez(Path(making) / path.name, **weights)
+        (Path(making) / path.name).rename(path)
 
 
 def _verify(file: BufferedReader, sha256: str, name: str) -> None:

@@ -1,61 +1,104 @@
-"""Speech to text with Whisper on CTranslate2 (faster-whisper)."""
+"""Speech to text by faster-whisper (CTranslate2): the engine, and the shell that makes a `Transcriber` of it."""
 
 from __future__ import annotations
 
 import asyncio
-import math
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.kit.errors import Unavailable
-from core.ports import Heard, Utterance, Word
+from core.kit.errors import BadInput, Unavailable
+from core.ports import SAMPLE_RATE_HZ, Heard, Utterance, Word
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 LANGUAGES = ("pt", "en")
-_MOST_HINTS = 40
+MAX_WINDOW_S = 30.0
+
+# Below this peak (-54 dBFS) there is nothing to hear, and Whisper would make something up.
+_SILENCE_PEAK = 64
+# A window's rest shorter than this holds no word; hearing it costs as much as a full window and yields inventions.
+_REST_S = 0.5
+_HINTS_MAX_CHARS = 200
+_HINT_MAX_CHARS = 40
+# What Whisper says over noise, learnt from subtitles. Dropped only where it doubts itself.
+_INVENTED = re.compile(
+    r"^\W*(thank(s| you)( (so|very) much)?( for (watching|listening|viewing))?|(please )?subscribe.*|you|bye([ -]bye)?"
+    r"|(legendas?|subtitles?|subtitled|captions?|transcri\w+|tradução) (pela?|by|por|de|da) .*|obrigad[oa]|tchau|e a[ií])\W*$",
+    re.IGNORECASE,
+)
+_DOUBT_NO_SPEECH = 0.3
+_DOUBT_CONFIDENCE = 0.5
+# The same few words over and over: a decoder that has lost its way.
+_LOOP_REPEATS = 4
+_LOOP_MAX_WORDS = 6
 
 
 class FasterWhisper:
-    """One model on one thread. `folder`: any faster-whisper model directory."""
+    """Holds one model; one call at a time, one thread. `folder` is any faster-whisper model."""
 
-    def __init__(self, folder: Path, *, device: str = "cpu", compute_type: str = "int8") -> None:
+    def __init__(self, folder: Path, *, device: str = "cpu", compute_type: str = "int8", beam_size: int = 1) -> None:
         if not (folder / "model.bin").is_file():
-            raise Unavailable(f"There is no speech model in {folder.name}. Run `salesedge models install`.")
+            raise Unavailable(f"There is no speech model in {folder}. Run `salesedge models install`.")
         from faster_whisper import WhisperModel
 
         self.name = f"faster-whisper:{folder.name}"
-        self._model = WhisperModel(str(folder), device=device, compute_type=compute_type, cpu_threads=1, num_workers=1)
+        self._beam_size = beam_size
+        self._model = WhisperModel(
+            str(folder), device=device, compute_type=compute_type, cpu_threads=1, num_workers=1, local_files_only=True
+        )
 
-    def transcribe(self, pcm: NDArray[np.int16], *, language: str | None, hints: Sequence[str]) -> Heard:
-        """`pcm`: int16 (samples,), mono, 16 kHz, at most 30 s of speech."""
+    def transcribe(self, pcm: NDArray[np.int16], *, language: str | None = None, hints: Sequence[str] = ()) -> Heard:
+        """`pcm`: int16 (samples,), mono, 16 kHz, at most 30 s."""
         import numpy as np
 
-        sound = pcm.astype(np.float32) / 32768
+        _check(pcm, language)
+        if pcm.size == 0 or int(np.abs(pcm.astype(np.int32)).max()) < _SILENCE_PEAK:
+            return Heard(language or LANGUAGES[0], 0.0, (), self.name)
+        audio = pcm.astype(np.float32) / 32768
         confidence = 1.0
         if language is None:
-            language, confidence = self._language(sound)
-        segments, _ = self._model.transcribe(
-            sound, language=language, beam_size=1, word_timestamps=True, condition_on_previous_text=False,
-            hotwords=", ".join(hints[:_MOST_HINTS]) or None, without_timestamps=False, vad_filter=False,
-        )  # fmt: skip
-        return Heard(language, confidence, tuple(_utterance(s) for s in segments if _is_speech(s)), self.name)
+            language, confidence = self._language(audio)
+        duration_s = audio.size / SAMPLE_RATE_HZ
+        utterances = []
+        for segment in self._segments(audio, language, hints):
+            utterance = _utterance(segment, duration_s)
+            if utterance is not None:
+                utterances.append(utterance)
+            if segment.end > duration_s - _REST_S:
+                break
+        return Heard(language, confidence, tuple(utterances), self.name)
 
-    def _language(self, sound: NDArray[np.float32]) -> tuple[str, float]:
-        """The likeliest of the languages that the product speaks."""
-        _, _, odds = self._model.detect_language(audio=sound)
-        known = {name: p for name, p in odds if name in LANGUAGES}
-        total = sum(known.values()) or 1.0
-        best = max(known, key=lambda name: known[name])
-        return best, known[best] / total
+    def _segments(self, audio: NDArray[np.float32], language: str, hints: Sequence[str]) -> Any:
+        """A generator: what is not asked for is not computed."""
+        segments, _ = self._model.transcribe(
+            audio,
+            language=language,
+            beam_size=self._beam_size,
+            temperature=[0.0, 0.4],
+            condition_on_previous_text=False,
+            word_timestamps=True,
+            hallucination_silence_threshold=2.0,
+            hotwords=_hotwords(hints),
+        )
+        return segments
+
+    def _language(self, audio: NDArray[np.float32]) -> tuple[str, float]:
+        """The likelier of ours, and how much likelier than the others of ours."""
+        if not self._model.model.is_multilingual:
+            return "en", 1.0
+        _, _, found = self._model.detect_language(audio)
+        shares = {name: share for name, share in found if name in LANGUAGES}
+        best = max(shares, key=lambda name: shares[name])
+        return best, shares[best] / (sum(shares.values()) or 1.0)
 
 
 class LocalTranscriber:
-    """`Transcriber` over an engine in this process: one thread, so one window at a time, off the event loop."""
+    """A `Transcriber` around an engine in this process. One thread: a second would only slow the first."""
 
     def __init__(self, engine: FasterWhisper) -> None:
         self._engine = engine
@@ -64,25 +107,77 @@ class LocalTranscriber:
     async def transcribe(
         self, pcm: NDArray[np.int16], *, language: str | None = None, hints: Sequence[str] = ()
     ) -> Heard:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
+        return await asyncio.get_running_loop().run_in_executor(
             self._thread, lambda: self._engine.transcribe(pcm, language=language, hints=hints)
         )
 
 
-def _is_speech(segment: Any) -> bool:
-    """Whisper invents text in silence: such segments are unsure of being speech and of their words."""
-    unsure = segment.no_speech_prob > 0.6 and segment.avg_logprob < -1.0
-    looping = segment.compression_ratio > 2.8
-    return bool(segment.text.strip()) and not unsure and not looping
+def _check(pcm: NDArray[np.int16], language: str | None) -> None:
+    if pcm.ndim != 1 or pcm.dtype.name != "int16":
+        raise BadInput(f"Speech must be int16 (samples,), mono, 16 kHz; this is {pcm.dtype.name} {pcm.shape}.")
+    if pcm.size > MAX_WINDOW_S * SAMPLE_RATE_HZ:
+        raise BadInput(f"A window holds at most {MAX_WINDOW_S:.0f} s. Cut the speech at pauses first.")
+    if language is not None and language not in LANGUAGES:
+        raise BadInput(f"The language {language!r} is not spoken here. Choose one of {', '.join(LANGUAGES)}.")
 
 
-def _utterance(segment: Any) -> Utterance:
-    words = tuple(
-        Word(word.word.strip(), float(word.start), float(word.end), float(word.probability))
-        for word in segment.words or ()
-        if word.word.strip()
-    )
-    return Utterance(
-        segment.text.strip(), float(segment.start), float(segment.end), words, math.exp(min(0.0, segment.avg_logprob))
-    )
+def _hotwords(hints: Sequence[str]) -> str | None:
+    """Names to expect, one line of plain words; as many as fit."""
+    kept: list[str] = []
+    for hint in hints:
+        name = re.sub(r"[^\w&+.'’ -]+", " ", hint)[:_HINT_MAX_CHARS].strip()  # noqa: RUF001
+        if name and name not in kept and sum(map(len, kept)) + len(name) <= _HINTS_MAX_CHARS:
+            kept.append(name)
+    return ", ".join(kept) or None
+
+
+def _utterance(segment: Any, duration_s: float) -> Utterance | None:
+    """What the segment says, or None where it is most likely made up."""
+    words = _without_loops(_words(segment.words or [], duration_s))
+    if not words:
+        return None
+    text = " ".join(word.text for word in words)
+    confidence = sum(word.confidence for word in words) / len(words)
+    doubtful = segment.no_speech_prob > _DOUBT_NO_SPEECH or confidence < _DOUBT_CONFIDENCE
+    if doubtful and _INVENTED.match(text):
+        return None
+    return Utterance(text, words[0].start_s, words[-1].end_s, words, round(confidence, 4))
+
+
+def _words(raw: Sequence[Any], duration_s: float) -> tuple[Word, ...]:
+    """Whole words in order of time: a part that Whisper writes without a space belongs to the word before it."""
+    words: list[Word] = []
+    for part in raw:
+        text = part.word.strip()
+        start_s, end_s = (min(max(float(at), 0.0), duration_s) for at in (part.start, part.end))
+        if not text:
+            continue
+        if words and not part.word.startswith(" "):
+            last = words.pop()
+            text, start_s = last.text + text, last.start_s
+            part.probability = min(part.probability, last.confidence)
+        if words:
+            start_s = max(start_s, words[-1].start_s)
+        confidence = min(1.0, max(0.0, float(part.probability)))
+        words.append(Word(text, round(start_s, 3), round(max(start_s, end_s), 3), round(confidence, 4)))
+    return tuple(words)
+
+
+def _without_loops(words: tuple[Word, ...]) -> tuple[Word, ...]:
+    """A run of words said more than four times in a row is kept once."""
+    kept: list[Word] = []
+    at = 0
+    said = [word.text.lower().strip(".,!?;:") for word in words]
+    while at < len(words):
+        for size in range(1, _LOOP_MAX_WORDS + 1):
+            repeats = 1
+            while said[at : at + size] == said[at + repeats * size : at + (repeats + 1) * size]:
+                repeats += 1
+            if repeats > _LOOP_REPEATS:
+                kept += words[at : at + size]
+                at += repeats * size
+                break
+        else:
+            kept.append(words[at])
+            at += 1
+    return tuple(kept)
