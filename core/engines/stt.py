@@ -28,7 +28,8 @@ _HINT_MAX_CHARS = 40
 # What Whisper says over noise, learnt from subtitles. Dropped only where it doubts itself.
 _INVENTED = re.compile(
     r"^\W*(thank(s| you)( (so|very) much)?( for (watching|listening|viewing))?|(please )?subscribe.*|you|bye([ -]bye)?"
-    r"|(legendas?|subtitles?|subtitled|captions?|transcri\w+|tradução) (pela?|by|por|de|da) .*|obrigad[oa]|tchau|e a[ií])\W*$",
+    r"|(legendas?|subtitles?|subtitled|captions?|transcri\w+|tradução) (pela?|by|por|de|da) .*"
+    r"|obrigad[oa]|tchau|e a[ií])\W*$",
     re.IGNORECASE,
 )
 _DOUBT_NO_SPEECH = 0.3
@@ -59,7 +60,7 @@ class FasterWhisper:
         _check(pcm, language)
         if pcm.size == 0 or int(np.abs(pcm.astype(np.int32)).max()) < _SILENCE_PEAK:
             return Heard(language or LANGUAGES[0], 0.0, (), self.name)
-        audio = pcm.astype(np.float32) / 32768
+        audio = pcm.astype(np.float32) / np.float32(32768)
         confidence = 1.0
         if language is None:
             language, confidence = self._language(audio)
