@@ -168,7 +168,7 @@ async def _base_rates(db: Database, tenant_id: UUID) -> dict[str, int]:
 
 def generator(settings: Settings) -> TextGenerator:
     from core.content.templates import TemplateGenerator
-    from core.engines.fallback import FallbackGenerator
+    from core.content.fallback import FallbackGenerator
 
     return FallbackGenerator([TemplateGenerator(configs() / "content")])
 

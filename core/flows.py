@@ -8,6 +8,7 @@
                               DEAL_CHANGED       → forecasting.refresh
     the odds are new          FORECAST_CHANGED   → automation.follow_up    the tenant's agent decides, in order
     it wants something done   TASK_CREATED       → automation.draft        the text that a person approves
+    a person said yes or no   TASK_DECIDED       → automation.note_verdict the agent hears of it
 
 A reaction uses the transaction that it is given and never commits it. It may run again after a crash; what it writes,
 it writes once.
@@ -106,5 +107,6 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("forecasting.refresh_new", EventType.DEAL_CREATED, forecast),
     Reaction("forecasting.refresh_changed", EventType.DEAL_CHANGED, forecast),
     Reaction("automation.follow_up", EventType.FORECAST_CHANGED, follow_up, ordered=True),
+    Reaction("automation.note_verdict", EventType.TASK_DECIDED, follow_up, ordered=True),
     Reaction("automation.draft", EventType.TASK_CREATED, draft),
 )
