@@ -1,1 +1,1 @@
-"""Texts that we write for the seller, each fact in them traceable to where it is known from."""
+"""Drafts: what is known becomes facts (`facts`), facts become a text (`templates`), and no text may say more (`check`)."""

@@ -1,105 +1,187 @@
-"""The facts that a draft may say. What a customer said is a fact like any other: data on one line, never an instruction."""
+"""What is known about a deal and its last call, as facts that a draft may say, each with its source."""
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
+from uuid import UUID
+
+import yaml
 
 from core.kit.money import format_cents
 from core.ports import Fact
+from core.settings import configs_dir
 
-_MONTHS = {
-    "pt": "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro".split(),
-    "en": "January February March April May June July August September October November December".split(),
+LONGEST = 200
+MOST_TOPICS = 3
+MOST_STEPS = 5
+
+WEEKDAYS = {
+    "pt": ("segunda-feira", "terça-feira", "quarta-feira", "quinta-feira", "sexta-feira", "sábado", "domingo"),
+    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
 }
-_TOPICS = {
-    "pricing": ("investimento", "pricing"), "integration": ("integração", "integration"),
-    "security": ("segurança", "security"), "implementation": ("implantação", "implementation"),
-    "contract": ("contrato", "the contract"), "support": ("suporte", "support"), "timeline": ("prazo", "timing"),
-    "decision": ("processo de decisão", "the decision process"), "reporting": ("relatórios", "reporting"),
-    "team": ("rotina da equipe", "your team's daily work"), "price": ("investimento", "pricing"),
-    "timing": ("momento da compra", "timing"), "authority": ("aprovação interna", "internal approval"),
-    "competitor": ("comparação com outras opções", "comparison with other options"),
-    "trust": ("segurança e garantias", "security and guarantees"), "effort": ("esforço de implantação", "roll-out effort"),
-    "need": ("necessidade", "need"), "other": ("ponto que você levantou", "the point that you raised"),
+MONTHS = {
+    "pt": (
+        "janeiro", "fevereiro", "março", "abril", "maio", "junho",
+        "julho", "agosto", "setembro", "outubro", "novembro", "dezembro",
+    ),
+    "en": (
+        "January", "February", "March", "April", "May", "June",
+        "July", "August", "September", "October", "November", "December",
+    ),
 }  # fmt: skip
+_TITLES = frozenset("dr dra mr mrs ms sr sra srta prof profa eng".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A person, a company or a deal."""
+
+    id: UUID
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A topic or a kind of objection, as analysis names it, and where in the call it came up."""
+
+    key: str
+    at_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One agreed next step: `owner` seller or customer."""
+    """What was agreed, in the words of the call. `owner`: seller or customer."""
 
-    owner: str
     text: str
-    due_on: date | None
-    source: str
+    owner: str
+    due_on: date | None = None
+    at_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What is known, from wherever; `*_source` says where. Empty where it is not known."""
-
-    deal_id: str
-    deal_name: str
-    value_cents: int
-    currency: str
-    contact_name: str | None
-    seller_name: str
-    company: str
-    call_id: str | None = None
-    called_on: date | None = None
-    topics: tuple[tuple[str, str], ...] = ()  # (name, source)
-    open_objections: tuple[tuple[str, str], ...] = ()  # (kind, source)
-    steps: tuple[Step, ...] = ()
+def plain(text: str, most: int = LONGEST) -> str:
+    """One line of plain text: no control or invisible characters, runs of space as one, cut at a word."""
+    kept = "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") else c for c in text)
+    line = " ".join(unicodedata.normalize("NFC", kept).split())
+    return line if len(line) <= most else line[: most - 1].rsplit(" ", 1)[0] + "…"
 
 
-def facts_for(material: Material, language: str) -> tuple[Fact, ...]:
-    """Named facts in the words of the language; a fact that is not known is not there."""
-    deal = f"deal:{material.deal_id}"
-    found = [
-        Fact("seller_name", clean(material.seller_name), f"{deal}.owner"),
-        Fact("company", clean(material.company), "tenant.name"),
-        Fact("deal_name", clean(material.deal_name), f"{deal}.name"),
-        Fact("value", format_cents(material.value_cents, material.currency, language), f"{deal}.value"),
-    ]
-    if material.contact_name:
-        found.append(Fact("contact_name", clean(material.contact_name).split()[0], f"{deal}.contact"))
-    if material.called_on is not None:
-        found.append(Fact("called_on", say_date(material.called_on, language), f"call:{material.call_id}.started_at"))
-    for number, (name, source) in enumerate(material.topics[:3]):
-        found.append(Fact(f"topic_{number}", _topic(name, language), source))
-    for number, (kind, source) in enumerate(material.open_objections[:2]):
-        found.append(Fact(f"objection_{number}", _topic(kind, language), source))
-    for number, step in enumerate(_best(material.steps)):
-        found.append(Fact(f"step_{number}_{step.owner}", quote(step.text), step.source))
-        if step.due_on is not None:
-            found.append(Fact(f"step_{number}_due", say_date(step.due_on, language), step.source))
-    return tuple(found)
+def first_name(name: str) -> str:
+    """`Dra. Maria Souza` → `Maria`."""
+    words = name.split()
+    rest = [word for word in words if word.rstrip(".").casefold() not in _TITLES]
+    return (rest or words or [""])[0]
 
 
-def say_date(day: date, language: str) -> str:
-    month = _MONTHS[language][day.month - 1]
-    return f"{day.day} de {month}" if language == "pt" else f"{month} {day.day}"
+def format_date(day: date, language: str) -> str:
+    """`sexta-feira, 27 de novembro` or `Friday, November 27`."""
+    weekday, month = WEEKDAYS[language][day.weekday()], MONTHS[language][day.month - 1]
+    if language == "pt":
+        return f"{weekday}, {'1º' if day.day == 1 else day.day} de {month}"
+    return f"{weekday}, {month} {day.day}"
 
 
-def clean(text: str) -> str:
-    """One line of plain text."""
-    return re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in text)).strip()[:300]
+def facts_for(
+    language: str, *, contact: Named | None = None, seller: Named | None = None, tenant: Named | None = None,
+    account: Named | None = None, deal: Named | None = None, value_cents: int | None = None,
+    currency: str | None = None, call_id: UUID | None = None, called_on: date | None = None,
+    topics: Sequence[Said] = (), objections: Sequence[Said] = (), steps: Sequence[Step] = (),
+    competitors: Sequence[str] = (), name_competitors: bool = False,
+) -> tuple[Fact, ...]:  # fmt: skip
+    """`topics` most important first, `objections` those still open, `called_on` the tenant's local date.
+
+    Competitors stay unnamed unless `name_competitors`: a fact that would name one is left out.
+    """
+    call = f"call:{call_id}" if call_id else "call"
+    facts: list[Fact] = []
+    for name, kind, known in (
+        ("contact_name", "contact", contact), ("seller_name", "user", seller), ("tenant_name", "tenant", tenant),
+        ("account_name", "account", account), ("deal_name", "deal", deal),
+    ):  # fmt: skip
+        if known is not None and plain(known.name):
+            facts.append(Fact(name, plain(known.name), f"{kind}:{known.id}.name"))
+    if deal is not None and value_cents is not None and currency is not None:
+        facts.append(Fact("deal_value", format_cents(value_cents, currency, language), f"deal:{deal.id}.value"))
+    if called_on is not None:
+        facts.append(Fact("call_date", format_date(called_on, language), f"{call}.started_at"))
+    facts += _topics(topics, language, call)
+    facts += _objections(objections, language, call)
+    people = {"seller": seller, "customer": contact}
+    facts += _steps(steps, people, language, call)
+    if competitors and name_competitors:
+        named = dict.fromkeys(plain(rival) for rival in competitors)
+        facts += [Fact(f"competitor_{n}", rival, call) for n, rival in enumerate(named, 1)]
+    elif competitors:
+        facts = [fact for fact in facts if not _names(fact.text, competitors)]
+        facts.append(Fact("comparison", labels()["comparison"][language], call))
+    return tuple(facts)
 
 
-def quote(text: str) -> str:
-    """Somebody's words, short, without what could end the quotation."""
-    plain = clean(text).strip("\"'“” .!?,").translate(str.maketrans({'"': "'", "“": "'", "”": "'"}))
-    return plain if len(plain) <= 120 else plain[:117].rsplit(" ", 1)[0] + "…"
+@functools.cache
+def labels() -> Mapping[str, Any]:
+    """`configs/content/labels.yaml`."""
+    table: Mapping[str, Any] = yaml.safe_load((configs_dir() / "content" / "labels.yaml").read_text("utf-8"))
+    return table
 
 
-def _topic(name: str, language: str) -> str:
-    return _TOPICS.get(name, _TOPICS["other"])[0 if language == "pt" else 1]
+def _topics(topics: Sequence[Said], language: str, call: str) -> Iterator[Fact]:
+    table = labels()["topics"]
+    shown: dict[str, str] = {}
+    for topic in topics:
+        label = table.get(topic.key, {language: plain(topic.key.replace("_", " "))})
+        if label:
+            shown.setdefault(label[language], _at(call, topic.at_s))
+    for number, (text, source) in enumerate(list(shown.items())[:MOST_TOPICS], 1):
+        yield Fact(f"topic_{number}", text, source)
 
 
-def _best(steps: Iterable[Step]) -> list[Step]:
-    """At most three, those with a day first, in the order in which they were agreed."""
-    ranked = sorted(enumerate(steps), key=lambda pair: (pair[1].due_on is None, pair[0]))[:3]
-    return [step for _, step in sorted(ranked, key=lambda pair: pair[0])]
+def _objections(objections: Sequence[Said], language: str, call: str) -> Iterator[Fact]:
+    """One fact for each kind: its name tells the templates which answer fits."""
+    table = labels()["objections"]
+    first: dict[str, Said] = {}
+    for objection in objections:
+        first.setdefault(objection.key if objection.key in table else "other", objection)
+    for kind, objection in first.items():
+        yield Fact(f"objection_{kind}", table[kind][language], _at(call, objection.at_s))
+
+
+def _steps(steps: Sequence[Step], people: Mapping[str, Named | None], language: str, call: str) -> Iterator[Fact]:
+    """Spoken words that no label fits are only worth quoting where a day was named."""
+    once: dict[tuple[str, date | None], Step] = {}
+    for step in steps:
+        text = _label(step.text, language) or (_quoted(step.text) if step.due_on else None)
+        if text is not None:
+            once.setdefault((text, step.due_on), step)
+    for number, ((text, due_on), step) in enumerate(list(once.items())[:MOST_STEPS], 1):
+        source = _at(call, step.at_s)
+        yield Fact(f"step_{number}", text, source)
+        if due_on is not None:
+            yield Fact(f"step_{number}_due", format_date(due_on, language), source)
+        who = people.get(step.owner)
+        if who is not None and plain(who.name):
+            yield Fact(f"step_{number}_owner", first_name(plain(who.name)), source)
+
+
+def _label(said: str, language: str) -> str | None:
+    fits = (action for action in labels()["actions"] if re.search(action["match"], said, re.IGNORECASE))
+    action = next(fits, None)
+    return str(action["label"][language]) if action else None
+
+
+def _quoted(said: str) -> str:
+    said = plain(said).strip("“”\" ")
+    return f"“{said}”"
+
+
+def _names(text: str, competitors: Sequence[str]) -> bool:
+    folded = text.casefold()
+    return any(re.search(rf"(?<!\w){re.escape(plain(name).casefold())}(?!\w)", folded) for name in competitors)
+
+
+def _at(call: str, at_s: float | None) -> str:
+    return call if at_s is None else f"{call}@{at_s:.1f}"

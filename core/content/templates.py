@@ -1,72 +1,90 @@
-"""Writes drafts from templates: the engine that always answers. Each fact that is used is noted as it is put in."""
+"""Writes a draft from the templates in `configs/content`. It can only say what a fact carries, and it records which."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateNotFound
-from jinja2.sandbox import SandboxedEnvironment
-
-from core.kit.errors import BadAnswer, BadInput
-from core.ports import Brief, Fact, Text
+from core.content.facts import first_name, plain
+from core.kit.errors import FieldProblem, Invalid
+from core.ports import Brief, Text
 
 KINDS = ("follow_up", "objection", "re_engage", "meeting_recap", "proposal")
 LANGUAGES = ("pt", "en")
 TONES = ("friendly", "formal", "direct")
 
 
-class _Facts(Mapping[str, str]):
-    """Facts by name for a template; remembers which were asked for and there."""
+class TemplateGenerator:
+    """A `TextGenerator` that needs no model. `folder` holds `<language>/<kind>.j2`: subject, empty line, body."""
 
-    def __init__(self, facts: tuple[Fact, ...]) -> None:
-        self._facts = {fact.name: fact.text for fact in facts}
+    def __init__(self, folder: Path) -> None:
+        from jinja2 import FileSystemLoader, StrictUndefined
+        from jinja2.sandbox import SandboxedEnvironment
+
+        # Plain text, so nothing is escaped; a fact is a value and is never read as a template.
+        self._environment = SandboxedEnvironment(
+            loader=FileSystemLoader(folder), undefined=StrictUndefined, autoescape=False,
+            trim_blocks=True, lstrip_blocks=True,
+        )  # fmt: skip
+        self._environment.filters["capital"] = lambda text: text[:1].upper() + text[1:]
+
+    async def write(self, brief: Brief) -> Text:
+        _check(brief)
+        said = _Said({fact.name: plain(fact.text) for fact in brief.facts}, brief.language)
+        template = self._environment.get_template(f"{brief.language}/{brief.kind}.j2")
+        written = template.render(tone=brief.tone, **said.helpers())
+        subject, _, body = written.strip().partition("\n\n")
+        return Text(" ".join(subject.split()), _tidy(body), "templates", tuple(said.used))
+
+
+class _Said:
+    """The facts of one draft; remembers which were said."""
+
+    def __init__(self, facts: Mapping[str, str], language: str) -> None:
+        self._facts = {name: text for name, text in facts.items() if text}
+        self._and = {"pt": " e ", "en": " and "}[language]
         self.used: dict[str, None] = {}
 
-    def __getitem__(self, name: str) -> str:
+    def helpers(self) -> dict[str, Any]:
+        return {"has": self.has, "say": self.say, "first": self.first, "each": self.each, "listing": self.listing}
+
+    def has(self, name: str) -> bool:
+        return name in self._facts
+
+    def say(self, name: str) -> str:
         if name not in self._facts:
-            return ""
+            raise Invalid(f"The template says {name}, which the brief lacks: ask has('{name}') first.")
         self.used[name] = None
         return self._facts[name]
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._facts)
+    def first(self, name: str) -> str:
+        """The first name of a person."""
+        return first_name(self.say(name))
 
-    def __len__(self) -> int:
-        return len(self._facts)
+    def each(self, kind: str) -> list[str]:
+        """The names of all facts of a kind: `step` → `step_1`, `step_2`."""
+        return [name for name in self._facts if re.fullmatch(rf"{kind}_[^_]+", name)]
 
-    def like(self, start: str) -> list[str]:
-        """The facts whose names begin so, such as all topics."""
-        return [self[name] for name in self._facts if name.startswith(start)]
+    def listing(self, kind: str) -> str:
+        """All facts of a kind in one phrase: `a, b and c`."""
+        texts = [self.say(name) for name in self.each(kind)]
+        return self._and.join(filter(None, [", ".join(texts[:-1]), *texts[-1:]]))
 
 
-class TemplateGenerator:
-    """`TextGenerator`. `folder`: `<language>/<kind>.j2`, first line the subject, then an empty line and the body."""
-
-    name = "templates"
-
-    def __init__(self, folder: Path) -> None:
-        self._environment = SandboxedEnvironment(
-            loader=FileSystemLoader(folder), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-            autoescape=False,  # noqa: S701 - plain text, and facts are clean lines
-        )  # fmt: skip
-
-    async def write(self, brief: Brief) -> Text:
-        if brief.kind not in KINDS or brief.language not in LANGUAGES or brief.tone not in TONES:
-            raise BadInput(f"There is no template for {brief.kind} in {brief.language}, {brief.tone}.")
-        facts = _Facts(brief.facts)
-        try:
-            template = self._environment.get_template(f"{brief.language}/{brief.kind}.j2")
-        except TemplateNotFound:
-            raise BadAnswer(f"The template {brief.language}/{brief.kind} is missing.") from None
-        subject, _, body = template.render(facts=facts, tone=brief.tone).strip().partition("\n")
-        return Text(subject.strip(), _tidy(body), self.name, tuple(facts.used))
+def _check(brief: Brief) -> None:
+    problems = [
+        FieldProblem(field, f"is none of {', '.join(known)}")
+        for field, value, known in (
+            ("kind", brief.kind, KINDS), ("language", brief.language, LANGUAGES), ("tone", brief.tone, TONES),
+        )
+        if value not in known
+    ]  # fmt: skip
+    if problems:
+        raise Invalid("There is no template for this brief.", problems=problems)
 
 
 def _tidy(body: str) -> str:
-    """No run of empty lines, none at the ends."""
-    lines: list[str] = []
-    for line in body.strip().splitlines():
-        if line.strip() or (lines and lines[-1]):
-            lines.append(line.rstrip())
-    return "\n".join(lines)
+    lines = "\n".join(line.rstrip() for line in body.strip().splitlines())
+    return re.sub(r"\n{3,}", "\n\n", lines)

@@ -11,5 +11,5 @@ def format_cents(cents: int, currency: str, language: str) -> str:
     units, rest = divmod(abs(cents), 100)
     number = f"{units:,}" + (f".{rest:02d}" if rest else "")
     if language == "pt":
-        number = number.translate(str.maketrans({",": ".", ".": ","}))
+        number = number.translate(str.maketrans(",.", ".,"))
     return f"{'-' if cents < 0 else ''}{_SIGNS.get(currency, currency)} {number}"

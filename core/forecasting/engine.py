@@ -1,0 +1,136 @@
+"""Predicts with a trained bundle: XGBoost for the odds and the reasons, plain tables for calibration and dates.
+
+A bundle is a zip with `model.ubj` and `meta.json`; nothing in it is code and nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+import math
+import zipfile
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from core.forecasting import rules
+from core.forecasting.features import NAMES
+from core.kit.errors import BadAnswer, NotFound
+from core.ports import ObjectStore, Prediction, Reason
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MOST_BUNDLE_BYTES = 64 << 20
+MOST_TENANTS = 50
+GLOBAL = "global"
+
+
+def pointer_key(scope: str) -> str:
+    """Where the alias `champion` of a scope (a tenant's id, or `global`) is published."""
+    return f"models/forecasting/{scope}/champion.json"
+
+
+class ForecastEngine:
+    """One bundle on one thread. Raises `BadAnswer` for a bundle that is not of this code's features."""
+
+    def __init__(self, bundle: bytes, *, basis: str) -> None:
+        import xgboost
+
+        with zipfile.ZipFile(io.BytesIO(bundle)) as file:
+            if sum(item.file_size for item in file.infolist()) > MOST_BUNDLE_BYTES:
+                raise BadAnswer("The model's bundle is too large.")
+            self.meta: dict[str, Any] = json.loads(file.read("meta.json"))
+            model = file.read("model.ubj")
+        if tuple(self.meta["features"]) != NAMES:
+            raise BadAnswer("The model was trained on other features than this version builds. Train it again.")
+        self._basis = basis
+        self._booster = xgboost.Booster({"nthread": 1})
+        self._booster.load_model(bytearray(model))
+        self._slope, self._shift = self.meta["calibration"]
+
+    def predict(self, rows: Sequence[Mapping[str, float | None]]) -> list[Prediction]:
+        """Reasons are exact TreeSHAP shares (Lundberg et al., arXiv:1802.03888), scaled by the calibration's slope."""
+        import numpy as np
+        import xgboost
+
+        if not rows:
+            return []
+        values = np.array([[_number(row.get(name)) for name in NAMES] for row in rows], np.float32)
+        shares = self._booster.predict(xgboost.DMatrix(values, feature_names=list(NAMES)), pred_contribs=True)
+        return [self._one(row, share) for row, share in zip(rows, shares, strict=True)]
+
+    def _one(self, row: Mapping[str, float | None], shares: NDArray[np.float32]) -> Prediction:
+        margin = self._slope * float(shares.sum()) + self._shift
+        probability = 1 / (1 + math.exp(-margin))
+        low, high = self._interval(probability)
+        days = self.meta["days"][str(int(row.get("stage") or 0))]
+        reasons = [Reason(n, row.get(n), round(self._slope * float(s), 4)) for n, s in zip(NAMES, shares, strict=False)]
+        return Prediction(
+            probability=probability, low=low, high=high, days_low=days[0], days_to_close=days[1], days_high=days[2],
+            reasons=tuple(sorted(reasons, key=lambda reason: -abs(reason.impact))),
+            model="forecasting", version=str(self.meta["version"]), basis=self._basis,
+        )  # fmt: skip
+
+    def _interval(self, p: float) -> tuple[float, float]:
+        """Wilson's 90 % interval, as if the calibration deals with odds like these were all the evidence there is."""
+        edges, counts = self.meta["bins"]["edges"], self.meta["bins"]["deals"]
+        place = sum(p >= edge for edge in edges)
+        n, z2 = max(1, counts[place]), 1.6448536269514722**2
+        middle = (p + z2 / (2 * n)) / (1 + z2 / n)
+        half = math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+        return max(0.0, min(p, middle - half)), min(1.0, max(p, middle + half))
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+class ModelForecaster:
+    """`Forecaster`: the tenant's own champion, else the global one, else the plain base rate. Holds few in memory."""
+
+    def __init__(
+        self, objects: ObjectStore, *, base_rates: Callable[[UUID], Awaitable[Mapping[str, int]]],
+        most_tenants: int = MOST_TENANTS,
+    ) -> None:  # fmt: skip
+        self._objects = objects
+        self._base_rates = base_rates
+        self._most = most_tenants
+        self._engines: OrderedDict[str, ForecastEngine | None] = OrderedDict()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="forecast")
+
+    async def predict(self, tenant_id: UUID, rows: Sequence[Mapping[str, float | None]]) -> list[Prediction]:
+        engine = await self._engine(str(tenant_id), "tenant") or await self._engine(GLOBAL, "global")
+        if engine is None:
+            counts = await self._base_rates(tenant_id)
+            return [replace(rules.base_rate(counts["won"], counts["lost"])) for _ in rows]
+        return await asyncio.get_running_loop().run_in_executor(self._thread, engine.predict, rows)
+
+    async def reload(self) -> None:
+        self._engines.clear()
+
+    async def _engine(self, scope: str, basis: str) -> ForecastEngine | None:
+        if scope not in self._engines:
+            self._engines[scope] = await self._load(scope, basis)
+            while len(self._engines) > self._most:
+                self._engines.popitem(last=False)
+        self._engines.move_to_end(scope)
+        return self._engines[scope]
+
+    async def _load(self, scope: str, basis: str) -> ForecastEngine | None:
+        try:
+            pointer = json.loads(await self._objects.get(pointer_key(scope)))
+        except NotFound:
+            return None
+        bundle = await self._objects.get(pointer["key"])
+        if hashlib.sha256(bundle).hexdigest() != pointer["sha256"]:
+            raise BadAnswer("The model's bundle is not the one that was registered. Promote it again.")
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, lambda: ForecastEngine(bundle, basis=basis)
+        )

@@ -1,0 +1,43 @@
+"""Pure decisions about predictions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from core.ports import Prediction, Reason
+
+MIN_CLOSED_DEALS = 200
+_Z_90 = 1.6448536269514722
+
+
+def risk(probability: float) -> str:
+    """How likely the deal is to be lost: low from 60 % up, high under 30 %."""
+    return "low" if probability >= 0.6 else "medium" if probability >= 0.3 else "high"
+
+
+def base_rate(won: int, lost: int) -> Prediction:
+    """Where there is too little to learn from: the plain share of deals won, with Wilson's 90 % interval (1927)."""
+    total = won + lost
+    share = (won + 1) / (total + 2)  # Laplace: with no deals at all, one half
+    if total == 0:
+        low, high = 0.0, 1.0
+    else:
+        p, z2 = won / total, _Z_90**2
+        middle = (p + z2 / (2 * total)) / (1 + z2 / total)
+        half = _Z_90 * math.sqrt(p * (1 - p) / total + z2 / (4 * total**2)) / (1 + z2 / total)
+        low, high = max(0.0, middle - half), min(1.0, middle + half)
+    return Prediction(
+        probability=share, low=min(low, share), high=max(high, share), days_to_close=60, days_low=7, days_high=180,
+        reasons=(), model="base_rate", version="0", basis="base_rate",
+    )  # fmt: skip
+
+
+def change(before: Sequence[Reason], after: Sequence[Reason]) -> list[Reason]:
+    """What moved a prediction: how much each feature's share differs, largest first; nothing where nothing moved."""
+    old = {reason.feature: reason for reason in before}
+    moved = [
+        Reason(now.feature, now.value, now.impact - (old[now.feature].impact if now.feature in old else 0.0))
+        for now in after
+    ]
+    return sorted((m for m in moved if abs(m.impact) >= 0.01), key=lambda m: -abs(m.impact))

@@ -1,0 +1,1 @@
+"""What is fitted: jobs for Ray Train and Ray Tune, and the data that they are fitted on."""
