@@ -1,1 +1,1 @@
-"""Drafts: what is known becomes facts (`facts`), facts become a text (`templates`), and no text may say more (`check`)."""
+"""Drafts: what is known becomes facts, facts become a text, and no text may say more than they carry."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.content.facts import first_name, plain
+from core.content.facts import clean, first_name
 from core.kit.errors import FieldProblem, Invalid
 from core.ports import Brief, Text
 
@@ -32,7 +32,7 @@ class TemplateGenerator:
 
     async def write(self, brief: Brief) -> Text:
         _check(brief)
-        said = _Said({fact.name: plain(fact.text) for fact in brief.facts}, brief.language)
+        said = _Said({fact.name: clean(fact.text) for fact in brief.facts}, brief.language)
         template = self._environment.get_template(f"{brief.language}/{brief.kind}.j2")
         written = template.render(tone=brief.tone, **said.helpers())
         subject, _, body = written.strip().partition("\n\n")
