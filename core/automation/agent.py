@@ -1,4 +1,4 @@
-"""The follow-up agent of one tenant: what it remembers and how it decides. Plain, in memory, restored from a snapshot."""
+"""The follow-up agent of one tenant: what it remembers and how it decides. Plain, in memory, a cache of the database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from core.automation.rules import Signal, Situation, Weights, default_weights, next_working_morning, signals
+from core.automation.rules import Signal, Situation, Weights, action, default_weights, next_working_morning, signals
 
 REMEMBERED_EVENTS = 1_000
 
@@ -16,10 +16,14 @@ _TITLES = {
     "pt": {
         "send_email": "Enviar e-mail de acompanhamento: {deal}",
         "create_crm_task": "Registrar contato a fazer (sem e-mail do cliente): {deal}",
+        "schedule_meeting": "Propor uma conversa: {deal}",
+        "notify_user": "Veja o que mudou: {deal}",
     },
     "en": {
         "send_email": "Send a follow-up e-mail: {deal}",
         "create_crm_task": "Plan a contact (the customer's e-mail is not known): {deal}",
+        "schedule_meeting": "Propose a conversation: {deal}",
+        "notify_user": "See what changed: {deal}",
     },
 }
 
@@ -71,7 +75,10 @@ class FollowUpAgent:
         return event_id in self.state.handled
 
     def note_task_closed(self, deal_id: UUID, kind: str) -> None:
-        self.state.open_tasks.get(deal_id, set()).discard(kind)
+        waiting = self.state.open_tasks.get(deal_id, set())
+        waiting.discard(kind)
+        if not waiting:
+            self.state.open_tasks.pop(deal_id, None)
 
     def decide(self, seen: Situation) -> list[Decision]:
         """What to do now; nothing for an event that was handled, or while the same is waiting to be done."""
@@ -79,9 +86,10 @@ class FollowUpAgent:
             return []
         self._remember(seen.event_id)
         found = signals(seen, self._weights)
-        if sum(signal.weight for signal in found) < self._weights.threshold:
+        weight = round(sum(signal.weight for signal in found), 3)
+        if weight < self._weights.threshold:
             return []
-        kind = "send_email" if seen.contact_has_email else "create_crm_task"
+        kind, template = action(seen, self._weights)
         waiting = self.state.open_tasks.setdefault(seen.deal_id, set())
         if kind in waiting:
             return []
@@ -89,9 +97,9 @@ class FollowUpAgent:
         return [
             Decision(
                 kind=kind,
-                template=_template(seen) if kind == "send_email" else None,
+                template=template,
                 status={"suggest": "suggested", "approve": "waiting", "act": "approved"}[self.state.autonomy],
-                priority=_priority(sum(signal.weight for signal in found)),
+                priority=_priority(weight),
                 title=_TITLES[self.state.language][kind].format(deal=seen.deal_name)[:300],
                 due_at=next_working_morning(seen.at, self.state.time_zone),
                 reasons=tuple(found),
@@ -102,13 +110,6 @@ class FollowUpAgent:
         self.state.handled[event_id] = None
         while len(self.state.handled) > REMEMBERED_EVENTS:
             self.state.handled.popitem(last=False)
-
-
-def _template(seen: Situation) -> str:
-    """After a call the follow-up speaks of it; an objection that stands alone is answered first."""
-    if seen.unanswered_objections and not seen.has_next_step:
-        return "objection"
-    return "follow_up" if seen.call_id is not None else "re_engage"
 
 
 def _priority(weight: float) -> int:

@@ -1,5 +1,5 @@
-"""Which host holds a tenant: rendezvous hashing (Thaler and Ravishankar, 1998), so that a host that goes moves only its own
-tenants."""
+"""Which host holds a tenant: rendezvous hashing (Thaler and Ravishankar, 1998), so that a host that goes moves
+only its own tenants."""
 
 from __future__ import annotations
 

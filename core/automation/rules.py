@@ -19,7 +19,10 @@ _STARTS_AT = time(9, 0)
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the agent looks at. Numbers of the call are None where the event was about no call."""
+    """What the agent looks at. Numbers of the call are None where the event was about no call.
+
+    `last_contact_at`: None where it is not known. `customer_answered`: the customer's word is the last one so far.
+    """
 
     event_id: UUID
     at: datetime
@@ -38,6 +41,8 @@ class Situation:
     buying_signals: int = 0
     seller_steps: int = 0
     has_next_step: bool | None = None
+    last_contact_at: datetime | None = None
+    customer_answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +59,15 @@ class Weights:
     threshold: float
     weights: Mapping[str, float]
     fall_points: float
+    silence_days: int
     high_value_cents: int
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> Weights:
-        return cls(float(raw["threshold"]), raw["weights"], float(raw["fall_points"]), int(raw["high_value_cents"]))
+        return cls(
+            float(raw["threshold"]), raw["weights"], float(raw["fall_points"]), int(raw["silence_days"]),
+            int(raw["high_value_cents"]),
+        )  # fmt: skip
 
 
 @functools.cache
@@ -87,6 +96,8 @@ def signals(seen: Situation, table: Weights) -> list[Signal]:
         found.append(("buying_signal", 1, seen.buying_signals))
     if seen.has_next_step is False:
         found.append(("no_next_step", 1, 0))
+    if (days := silent_days(seen)) is not None and days >= table.silence_days:
+        found.append(("silence", 1, days))
     if found and seen.value_cents >= table.high_value_cents:
         found.append(("high_value", 1, seen.value_cents))
     if found and 0.05 <= seen.probability <= 0.35:
@@ -95,10 +106,38 @@ def signals(seen: Situation, table: Weights) -> list[Signal]:
     return sorted(known, key=lambda signal: (-signal.weight, signal.key))
 
 
+def silent_days(seen: Situation) -> int | None:
+    """Whole days without a word from either side; None after a call or an answer, or where the last contact is unknown."""
+    if seen.call_id is not None or seen.customer_answered or seen.last_contact_at is None:
+        return None
+    return max(0, (seen.at - seen.last_contact_at).days)
+
+
+def action(seen: Situation, table: Weights) -> tuple[str, str | None]:
+    """The kind of task that fits, and the template of its draft.
+
+    Nothing is written to a customer who has answered, nor where there is neither a call to speak of nor a silence to
+    break: then the seller is told.
+    """
+    silent = (silent_days(seen) or 0) >= table.silence_days
+    if seen.customer_answered or (seen.call_id is None and not silent):
+        return "notify_user", None
+    if not seen.contact_has_email:
+        return "create_crm_task", None
+    if seen.call_id is None:
+        return "send_email", "re_engage"
+    if seen.unanswered_objections and not seen.has_next_step:
+        return "send_email", "objection"
+    if seen.buying_signals and seen.has_next_step is False:
+        return "schedule_meeting", "follow_up"
+    return "send_email", "follow_up"
+
+
 def next_working_morning(after: datetime, time_zone: str) -> datetime:
-    """Nine o'clock of the next working day in the tenant's zone, as UTC."""
+    """The first nine o'clock of a working day after the given time, in the tenant's zone, as UTC."""
     zone = ZoneInfo(time_zone)
-    day = after.astimezone(zone).date() + timedelta(days=1)
+    local = after.astimezone(zone)
+    day = local.date() + timedelta(days=local.time() >= _STARTS_AT)
     while day.weekday() >= 5:
         day += timedelta(days=1)
     return datetime.combine(day, _STARTS_AT, zone).astimezone(UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from core.ports import SAMPLE_RATE_HZ, Diarizer, Span, Utterance, Word
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_WINDOW_S = 28.0
-GAP_S = 0.4  # silence between two stretches in one window
+GAP_S = 0.4  # of a pause between two stretches in one window
 _SAME_TURN_S = 1.2  # turns: one speaker goes on after a pause this long
 
 
@@ -39,7 +40,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Stretches of speech of one channel that are heard in one go, with `GAP_S` of silence between them.
+    """Stretches of speech of one channel that are heard in one go, with pauses between them shortened to `GAP_S`.
 
     Whisper works on 30 s at a time, however little is said in them: full windows are what makes it fast.
     """
@@ -55,19 +56,28 @@ class Window:
         """The sound to be heard, from a call's int16 (channels, samples)."""
         import numpy as np
 
-        silence = np.zeros(round(GAP_S * SAMPLE_RATE_HZ), np.int16)
-        parts = [pcm[self.channel, round(s.start_s * SAMPLE_RATE_HZ) : round(s.end_s * SAMPLE_RATE_HZ)] for s in self.spans]
-        return np.concatenate([piece for part in parts for piece in (part, silence)][:-1])
+        ends_s = [span.end_s + _gap_s(span, following) for span, following in pairwise(self.spans)]
+        parts = [
+            pcm[self.channel, round(span.start_s * SAMPLE_RATE_HZ) : round(end_s * SAMPLE_RATE_HZ)]
+            for span, end_s in zip(self.spans, [*ends_s, self.spans[-1].end_s], strict=True)
+        ]
+        return np.concatenate(parts)
 
     def locate(self, at_s: float) -> tuple[int, float]:
         """Which span a moment of the window lies in, and when in the call that is."""
         begin_s = 0.0
-        for number, span in enumerate(self.spans):
-            length_s = span.end_s - span.start_s
-            if at_s < begin_s + length_s + GAP_S / 2 or number == len(self.spans) - 1:
+        for number, (span, following) in enumerate(pairwise(self.spans)):
+            length_s, gap_s = span.end_s - span.start_s, _gap_s(span, following)
+            if at_s < begin_s + length_s + gap_s / 2:
                 return number, span.start_s + min(max(0.0, at_s - begin_s), length_s)
-            begin_s += length_s + GAP_S
-        raise ValueError("a window without spans")
+            begin_s += length_s + gap_s
+        last = self.spans[-1]
+        return len(self.spans) - 1, min(last.start_s + max(0.0, at_s - begin_s), last.end_s)
+
+
+def _gap_s(span: Span, following: Span) -> float:
+    """How much of the pause between two spans stays in a window."""
+    return min(GAP_S, following.start_s - span.end_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +93,13 @@ def plan(channel: int, spans: Sequence[Span], most_s: float = MOST_WINDOW_S) -> 
     windows: list[list[Span]] = []
     room_s = 0.0
     for span in _bounded(spans, most_s):
-        length_s = span.end_s - span.start_s + GAP_S
-        if not windows or length_s > room_s:
+        length_s = span.end_s - span.start_s
+        taken_s = _gap_s(windows[-1][-1], span) + length_s if windows else length_s
+        if not windows or taken_s > room_s:
             windows.append([])
-            room_s = most_s + GAP_S
+            room_s, taken_s = most_s, length_s
         windows[-1].append(span)
-        room_s -= length_s
+        room_s -= taken_s
     return [Window(channel, tuple(group)) for group in windows]
 
 
