@@ -1,4 +1,4 @@
-"""The follow-up agent of one tenant: what it remembers and how it decides. Plain, in memory, a cache of the database."""
+"""The follow-up agent of one tenant: what it remembers and how it decides. A cache of the database."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def signals(seen: Situation, table: Weights) -> list[Signal]:
 
 
 def silent_days(seen: Situation) -> int | None:
-    """Whole days without a word from either side; None after a call or an answer, or where the last contact is unknown."""
+    """Whole days without a word from either side; None after a call or an answer, or where that is unknown."""
     if seen.call_id is not None or seen.customer_answered or seen.last_contact_at is None:
         return None
     return max(0, (seen.at - seen.last_contact_at).days)
