@@ -75,7 +75,7 @@ class ModelSettings(Section):
     stt: str = "whisper-base"
     stt_device: Literal["cpu", "cuda"] = "cpu"
     stt_compute_type: str = "int8"
-    embedder: Literal["e5", "use"] = "e5"
+    embedder: Literal["e5"] = "e5"
 
 
 class EventSettings(Section):
@@ -179,7 +179,7 @@ def placement(profile: str) -> Placement:
 
 
 def _overlay(tree: dict[str, Any], env: Mapping[str, str]) -> None:
-    reserved = {f"{PREFIX}CONFIGS", f"{PREFIX}ENVIRONMENT", f"{PREFIX}DATA", f"{PREFIX}MODELS"}
+    reserved = {f"{PREFIX}CONFIGS", f"{PREFIX}ENVIRONMENT", f"{PREFIX}DATA"}
     for name in sorted(env):
         if not name.startswith(PREFIX) or name in reserved:
             continue
@@ -201,6 +201,7 @@ def _line(problem: Any) -> str:
 
 
 def _complete(settings: Settings) -> Settings:
+    settings = _placed(settings)
     if settings.environment == "dev":
         return settings if settings.auth.signing_key else _with_local_key(settings)
     missing = []
@@ -213,6 +214,17 @@ def _complete(settings: Settings) -> Settings:
     if missing:
         raise SettingsError("\n".join(missing))
     return settings
+
+
+def _placed(settings: Settings) -> Settings:
+    """Relative folders lie in the data folder."""
+    home = settings.data_dir.resolve()
+    update: dict[str, Any] = {"data_dir": home}
+    scheme, _, place = settings.objects.url.partition(":")
+    if scheme == "file":
+        update["objects"] = settings.objects.model_copy(update={"url": f"file:{home / place}"})
+    update["models"] = settings.models.model_copy(update={"dir": home / settings.models.dir})
+    return settings.model_copy(update=update)
 
 
 def _with_local_key(settings: Settings) -> Settings:

@@ -8,20 +8,25 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx2
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from cluster.embedded import EmbeddedServers, create_database
 from core import bootstrap
+from core.app import create_app
 from core.kit import migrations
 from core.kit.clock import VirtualClock
 from core.kit.db import Database
 from core.kit.ids import new_id
 from core.settings import Settings, load
+from tests.fakes.services import fake_services
+from tests.support import Api, Client, sign_up
 
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 REPOSITORY = Path(__file__).resolve().parent.parent
+MODELS = REPOSITORY / ".salesedge" / "models"
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +34,7 @@ def servers() -> Iterator[Settings]:
     """Settings with the addresses of servers that run for the whole session."""
     with tempfile.TemporaryDirectory(prefix="salesedge-test-") as folder:
         os.chmod(folder, 0o755)  # PostgreSQL runs as another user where the tests run as root
-        given = load("dev", {"SALESEDGE_DATA_DIR": folder})
+        given = load("dev", {"SALESEDGE_DATA_DIR": folder, "SALESEDGE_MODELS__DIR": str(MODELS)})
         with EmbeddedServers(given, database="salesedge_template") as embedded:
             settings = embedded.settings
             assert settings.database.admin_url is not None
@@ -88,3 +93,19 @@ async def db(settings: Settings, clock: VirtualClock) -> AsyncIterator[Database]
     database = Database(bootstrap.database_url(settings), clock=clock)
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def api(settings: Settings, clock: VirtualClock) -> AsyncIterator[Api]:
+    """The application under plain ASGI, with fakes for engines."""
+    services = fake_services(settings, clock)
+    transport = httpx2.ASGITransport(app=create_app(services), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield Api(client, services)
+    await services.db.close()
+
+
+@pytest.fixture
+async def ana(api: Api) -> Client:
+    """An administrator of a tenant of her own."""
+    return Client(api, (await sign_up(api, "acme"))["access_token"])

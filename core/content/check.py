@@ -69,7 +69,7 @@ _MONTH_ALONE = re.compile(
 )
 _WEEKDAY = re.compile(
     rf"\b(?:(?P<en>{_any(WEEKDAYS['en'])})|(?P<pt>terça|quarta|quinta|sexta|sábado|domingo)(?:-feira)?"
-    r"|(?:(?P<s1>segunda)-feira|(?:na|até|até a|próxima|nesta|desta) (?P<s2>segunda)(?!\s+\w+ção)))s?\b",
+    r"|(?:(?P<s1>segunda)-feira|(?:na|até|até a|próxima|nesta|desta) (?P<s2>segunda)(?!-feira|\s+\w+ção)))s?\b",
     re.I,
 )
 _NEAR = re.compile(r"\b(tomorrow|yesterday|amanhã|ontem)\b", re.I)

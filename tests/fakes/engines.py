@@ -1,0 +1,147 @@
+"""Fakes for the ports: they do what the contract says, by the simplest rule that a test can foresee."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import numpy as np
+
+from core.forecasting import rules
+from core.kit.errors import NotFound
+from core.kit.events import Event
+from core.ports import (
+    SAMPLE_RATE_HZ,
+    Agents,
+    Brief,
+    Emotion,
+    Heard,
+    Intention,
+    Mood,
+    Prediction,
+    Reason,
+    Span,
+    Text,
+    Utterance,
+    Word,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class FakeTranscriber:
+    """Hears one word a second of sound, numbered from the window's start."""
+
+    async def transcribe(
+        self, pcm: NDArray[np.int16], *, language: str | None = None, hints: Sequence[str] = ()
+    ) -> Heard:
+        seconds = max(1, len(pcm) // SAMPLE_RATE_HZ)
+        words = tuple(Word(f"word{n}", n + 0.1, n + 0.9, 0.9) for n in range(seconds))
+        text = " ".join(word.text for word in words)
+        return Heard(language or "pt", 1.0, (Utterance(text, 0.1, seconds - 0.1, words, 0.9),), "fake")
+
+
+class FakeDetector:
+    """Everything that is not silence is speech."""
+
+    def speech(self, pcm: NDArray[np.int16]) -> list[Span]:
+        loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > 100)
+        return [Span(loud[0] / SAMPLE_RATE_HZ, (loud[-1] + 1) / SAMPLE_RATE_HZ)] if len(loud) else []
+
+
+class FakeDiarizer:
+    def label(self, pcm: NDArray[np.int16], spans: Sequence[Span]) -> list[int]:
+        return [0 for _ in spans]
+
+
+class FakeEmbedder:
+    """The same text gives the same vector, other texts others."""
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        rows = []
+        for text in texts:
+            seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
+            rows.append(np.random.default_rng(seed).normal(size=8))
+        found = np.array(rows, np.float32).reshape(-1, 8)
+        result: NDArray[np.float32] = found / np.linalg.norm(found, axis=1, keepdims=True)
+        return result
+
+
+class FakeSentiment:
+    """Texts with "no" in them are objections in a bad mood."""
+
+    async def analyze(self, texts: Sequence[str]) -> list[Mood]:
+        bad = Mood(-0.6, 0.9, 0.6, Emotion.FRUSTRATION, 0.9, Intention.OBJECTION, 0.9)
+        good = Mood(0.4, 0.9, 0.3, Emotion.TRUST, 0.9, Intention.INFORMATION, 0.9)
+        return [bad if "no" in text.lower().split() else good for text in texts]
+
+
+class FakeForecaster:
+    """The odds fall with every objection that is unanswered."""
+
+    async def predict(self, tenant_id: UUID, rows: Sequence[Mapping[str, float | None]]) -> list[Prediction]:
+        return [self._one(row) for row in rows]
+
+    async def reload(self) -> None:
+        return None
+
+    def _one(self, row: Mapping[str, float | None]) -> Prediction:
+        open_ = row["unanswered_objections"] or 0.0
+        plain = rules.base_rate(50, 50)
+        p = max(0.1, plain.probability - 0.2 * open_)
+        reasons = (Reason("unanswered_objections", row["unanswered_objections"], -open_),)
+        return Prediction(p, p / 2, min(1, 2 * p), 30, 5, 90, reasons, "fake", "1", "tenant")
+
+
+class FakeGenerator:
+    async def write(self, brief: Brief) -> Text:
+        return Text(f"{brief.kind}", "\n".join(fact.text for fact in brief.facts), "fake", tuple(f.name for f in brief.facts))
+
+
+class FakeObjects:
+    """A dictionary with the manners of a store."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, bytes] = {}
+
+    async def put(self, key: str, data: Any) -> None:
+        from core.gateways.objects import checked
+
+        self._held[checked(key)] = data if isinstance(data, bytes) else data.read()
+
+    async def get(self, key: str) -> bytes:
+        from core.gateways.objects import checked
+
+        if checked(key) not in self._held:
+            raise NotFound("There is no such object.")
+        return self._held[key]
+
+    async def exists(self, key: str) -> bool:
+        return key in self._held
+
+    async def delete(self, key: str) -> None:
+        self._held.pop(key, None)
+
+    async def keys(self, prefix: str) -> list[str]:
+        return sorted(key for key in self._held if key.startswith(prefix))
+
+
+class FakeProgress:
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, float]] = []
+        self._now: dict[UUID, tuple[str, float]] = {}
+
+    async def set(self, call_id: UUID, stage: str, share: float) -> None:
+        self.seen.append((stage, share))
+        self._now[call_id] = (stage, share)
+
+    async def get(self, call_id: UUID) -> tuple[str, float] | None:
+        return self._now.get(call_id)
+
+
+class NoAgents(Agents):
+    async def handle(self, event: Event) -> None:
+        return None

@@ -1,0 +1,30 @@
+"""The services of an application whose models are fakes and whose database is real."""
+
+from __future__ import annotations
+
+from core import bootstrap
+from core.automation.host import AgentHost
+from core.bootstrap import Services
+from core.ports import Clock
+from core.settings import Settings
+from tests.fakes.engines import (
+    FakeDetector,
+    FakeDiarizer,
+    FakeEmbedder,
+    FakeForecaster,
+    FakeGenerator,
+    FakeObjects,
+    FakeProgress,
+    FakeSentiment,
+    FakeTranscriber,
+)
+
+
+def fake_services(settings: Settings, clock: Clock) -> Services:
+    db = bootstrap.database(settings, bootstrap.database_url(settings), clock)
+    return Services(
+        settings=settings, version="0", clock=clock, db=db, objects=FakeObjects(), progress=FakeProgress(),
+        roles=bootstrap.roles(), tokens=bootstrap.tokens(settings, clock), limits=bootstrap.NoLimits(),
+        transcriber=FakeTranscriber(), detector=FakeDetector(), diarizer=FakeDiarizer(), embedder=FakeEmbedder(),
+        sentiment=FakeSentiment(), forecaster=FakeForecaster(), generator=FakeGenerator(), agents=AgentHost(db),
+    )  # fmt: skip

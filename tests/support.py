@@ -1,0 +1,69 @@
+"""A small client for the API under test."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import httpx2
+
+from core.bootstrap import Services
+
+
+class Api:
+    """The application in this process, asked as a client asks it."""
+
+    PASSWORD: ClassVar[str] = "correct horse battery"
+
+    def __init__(self, client: httpx2.AsyncClient, services: Services) -> None:
+        self.client = client
+        self.services = services
+
+    def company(self, slug: str, email: str = "ana@example.com") -> dict[str, Any]:
+        return {"company": slug.title(), "slug": slug, "name": "Ana Martins", "email": email, "password": self.PASSWORD}
+
+    async def request(self, method: str, url: str, *, token: str | None = None, **options: Any) -> httpx2.Response:
+        headers = {**options.pop("headers", {}), **({"Authorization": f"Bearer {token}"} if token else {})}
+        return await self.client.request(method.upper(), url, headers=headers, **options)
+
+    async def get(self, url: str, **options: Any) -> httpx2.Response:
+        return await self.request("get", url, **options)
+
+    async def post(self, url: str, **options: Any) -> httpx2.Response:
+        return await self.request("post", url, **options)
+
+
+class Client:
+    """The same with somebody's token."""
+
+    def __init__(self, api: Api, token: str) -> None:
+        self._api = api
+        self.token = token
+
+    async def request(self, method: str, url: str, **options: Any) -> httpx2.Response:
+        return await self._api.request(method, url, token=self.token, **options)
+
+    async def get(self, url: str, **options: Any) -> httpx2.Response:
+        return await self.request("get", url, **options)
+
+    async def post(self, url: str, **options: Any) -> httpx2.Response:
+        return await self.request("post", url, **options)
+
+    async def patch(self, url: str, **options: Any) -> httpx2.Response:
+        return await self.request("patch", url, **options)
+
+
+async def sign_up(api: Api, slug: str, email: str = "ana@example.com") -> dict[str, Any]:
+    answer = await api.post("/v1/signup", json=api.company(slug, email))
+    assert answer.status_code == 201, answer.text
+    session: dict[str, Any] = answer.json()
+    return session
+
+
+async def new_deal(client: Client, **fields: Any) -> dict[str, Any]:
+    account = await client.post("/v1/accounts", json={"name": "Horizonte Logística"})
+    assert account.status_code == 201, account.text
+    body = {"account_id": account.json()["id"], "name": "CRM", "value_cents": 50_000_00, **fields}
+    answer = await client.post("/v1/deals", json=body)
+    assert answer.status_code == 201, answer.text
+    deal: dict[str, Any] = answer.json()
+    return deal
