@@ -33,8 +33,8 @@ def troubled(event: int = 1, deal: UUID = DEALS[0]) -> Situation:
 
 @st.composite
 def situations(draw: st.DrawFn) -> list[Situation]:
-    """Some events of three deals, in order, each with its own id; some came twice."""
-    found = [
+    """Some events of three deals, in order, each with its own id."""
+    return [
         Situation(
             event_id=UUID(int=number), at=NOW + timedelta(hours=number), deal_id=draw(st.sampled_from(DEALS)),
             deal_name="Deal", value_cents=draw(st.integers(0, 10_000_000)), probability=draw(st.floats(0, 1)),
@@ -48,7 +48,6 @@ def situations(draw: st.DrawFn) -> list[Situation]:
         )
         for number in range(1, draw(st.integers(1, 8)) + 1)
     ]  # fmt: skip
-    return found
 
 
 def run(told: FollowUpAgent, events: list[Situation]) -> list[tuple[Situation, Decision]]:
