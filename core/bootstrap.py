@@ -1,4 +1,4 @@
-"""The one place where the parts are put together. Ray's shells hand in handles; plain uvicorn and tests hand in engines."""
+"""The one place where the parts are put together: Ray's shells hand in handles, plain uvicorn and tests engines."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from uuid import UUID
 import yaml
 
 from core.kit.clock import SystemClock
-from core.kit.db import Database
+from core.kit.db import Database, Tx
 from core.kit.security import Tokens
 from core.ports import (
     Agents,
     Clock,
     Diarizer,
     Embedder,
+    FindDeal,
     Forecaster,
     Limits,
     ObjectStore,
@@ -51,6 +52,7 @@ class Services:
     roles: Roles
     tokens: Tokens
     limits: Limits
+    find_deal: FindDeal
     transcriber: Transcriber
     detector: SpeechDetector
     diarizer: Diarizer
@@ -71,6 +73,12 @@ class Services:
         except Exception:
             database = False
         return {"database": database}
+
+
+async def find_deal(tx: Tx, deal_id: UUID) -> None:
+    from core.deals import repository as deals
+
+    await deals.deal(tx, deal_id)
 
 
 class NoLimits:
@@ -128,6 +136,12 @@ def database_url(settings: Settings) -> str:
     return url.get_secret_value()
 
 
+def redis_url(settings: Settings) -> str:
+    url = settings.redis.url
+    assert url is not None, "embedded servers are started before this"
+    return url.get_secret_value()
+
+
 # ── engines, each made where it is used ──────────────────────────────────────────────────────────────────────────────
 
 
@@ -167,8 +181,8 @@ async def _base_rates(db: Database, tenant_id: UUID) -> dict[str, int]:
 
 
 def generator(settings: Settings) -> TextGenerator:
-    from core.content.templates import TemplateGenerator
     from core.content.fallback import FallbackGenerator
+    from core.content.templates import TemplateGenerator
 
     return FallbackGenerator([TemplateGenerator(configs() / "content")])
 
@@ -194,10 +208,11 @@ def services(
         clock=clock or SystemClock(),
         db=database(settings, database_url(settings), clock),
         objects=object_store(settings),
-        progress=RedisProgress(settings.redis.url.get_secret_value()),
+        progress=RedisProgress(redis_url(settings)),
         roles=roles(),
         tokens=tokens(settings, clock),
         limits=NoLimits(),
+        find_deal=find_deal,
         transcriber=transcriber,
         detector=SileroVad(),
         diarizer=VoiceDiarizer(settings.models.dir / "speaker.npz"),

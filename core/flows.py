@@ -17,14 +17,13 @@ it writes once.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from core.analysis import aggregate
 from core.analysis import repository as analysis
 from core.analysis.model import Sentiment
 from core.automation import draft as drafting
-from core.bootstrap import Services
 from core.calls import repository as calls
 from core.calls import transcribe as transcribing
 from core.calls.turns import Turn
@@ -37,7 +36,8 @@ from core.kit.errors import SalesEdgeError
 from core.kit.events import Event, EventType
 from core.kit.relay import Reaction
 
-Run = Callable[[Event, Tx, Services], Awaitable[None]]
+if TYPE_CHECKING:
+    from core.bootstrap import Services
 
 
 async def transcribe(event: Event, tx: Tx, services: Services) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from core.kit.db import Tx
     from core.kit.events import Event
 
 SAMPLE_RATE_HZ = 16_000
@@ -264,6 +265,12 @@ class Limits(Protocol):
     async def check(self, tenant_id: UUID, meter: str, amount: int = 1) -> None: ...
 
 
+class FindDeal(Protocol):
+    """How calls ask for a deal without knowing deals; raises `NotFound`."""
+
+    async def __call__(self, tx: Tx, deal_id: UUID) -> None: ...
+
+
 class Clock(Protocol):
     def now(self) -> datetime:
         """Aware, UTC."""
@@ -274,4 +281,3 @@ class Clock(Protocol):
 
 JSON = Mapping[str, Any]
 """A JSON object."""
-

@@ -15,7 +15,8 @@ from deployments.wiring import Handles, remote_services
 
 @serve.deployment
 class Flows:
-    async def __init__(self, settings: Settings, handles: dict[str, Any]) -> None:
+    def __init__(self, settings: Settings, handles: dict[str, Any]) -> None:
+        # Serve runs a constructor on the replica's event loop, so the workers can start here.
         self._services = remote_services(settings, Handles(**handles))
         limits = settings.events
         self._relay = Relay(

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 @serve.deployment
 @serve.ingress()
 class Ingress:
-    def __init__(self, settings: Settings, handles: dict[str, Any]) -> None:
+    def __init__(self, settings: Settings, handles: dict[str, Any], flows: Any = None) -> None:
+        """`flows` is asked nothing: naming it makes its workers part of the application."""
         self._services = remote_services(settings, Handles(**handles))
 
     def __serve_build_asgi_app__(self) -> FastAPI:

@@ -7,6 +7,7 @@ from typing import Any
 
 from core import bootstrap
 from core.bootstrap import Services
+from core.kit import log
 from core.settings import Settings
 from deployments import clients
 
@@ -25,6 +26,7 @@ class Handles:
 def remote_services(settings: Settings, handles: Handles) -> Services:
     from actors.tenant_host import RemoteAgents
 
+    log.configure(settings.log.level, settings.log.format)
     return bootstrap.services(
         settings,
         transcriber=clients.RemoteTranscriber(handles.stt),

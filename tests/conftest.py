@@ -33,15 +33,13 @@ MODELS = REPOSITORY / ".salesedge" / "models"
 def servers() -> Iterator[Settings]:
     """Settings with the addresses of servers that run for the whole session."""
     with tempfile.TemporaryDirectory(prefix="salesedge-test-") as folder:
-        os.chmod(folder, 0o755)  # PostgreSQL runs as another user where the tests run as root
+        os.chmod(folder, 0o755)  # noqa: S103 - PostgreSQL runs as another user where the tests run as root
         given = load("dev", {"SALESEDGE_DATA_DIR": folder, "SALESEDGE_MODELS__DIR": str(MODELS)})
         with EmbeddedServers(given, database="salesedge_template") as embedded:
             settings = embedded.settings
             assert settings.database.admin_url is not None
             assert settings.database.url is not None
-            migrations.upgrade(
-                settings.database.admin_url.get_secret_value(), settings.database.url.get_secret_value()
-            )
+            migrations.upgrade(settings.database.admin_url.get_secret_value(), settings.database.url.get_secret_value())
             yield settings
 
 

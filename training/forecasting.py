@@ -105,7 +105,8 @@ def snapshots(closed: Sequence[DealHistory], *, every_days: float) -> Snapshots:
             left = (_closed_at(history) - moment).total_seconds() / 86_400
             rest.append((float(bool(history.won)), 1 / len(moments), left, moment.timestamp(), number))
     columns = np.array(rest, np.float64).T
-    return Snapshots(np.array(rows, np.float32), *columns[:4], columns[4].astype(np.int64))
+    won, weight, left, at, deal = columns
+    return Snapshots(np.array(rows, np.float32), won, weight, left, at, deal.astype(np.int64))
 
 
 def _moments(history: DealHistory, every_days: float) -> Sequence[datetime]:

@@ -1,7 +1,7 @@
 """Fit the heads for valence, arousal, emotion and intention on the sentences of this folder, and measure them.
 
-    python -m training.sentiment            fits, writes core/engines/heads/sentiment.npz, prints its quality
-    python -m training.sentiment --measure  only measures what is there on sets that it never saw
+python -m training.sentiment            fits, writes core/engines/heads/sentiment.npz, prints its quality
+python -m training.sentiment --measure  only measures what is there on sets that it never saw
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def train(encoder: Encoder, target: Path = HEADS) -> dict[str, Any]:
     vectors = encoder.encode([s.text for s in data])
     whole = [n for n, s in enumerate(data) if s.intention is not None]
     charged = [n for n, s in enumerate(data) if abs(s.valence) >= 0.2]
-    tasks = {
+    tasks: dict[str, tuple[list[int], list[Any], float]] = {
         "intention": (whole, [data[n].intention for n in whole], 30.0),
         "emotion": (whole, [data[n].emotion for n in whole], 30.0),
         "valence": (charged, [data[n].valence > 0 for n in charged], 12.0),
@@ -127,7 +127,13 @@ def evaluate_real(encoder: Encoder, head: SentimentHead, folder: Path) -> Iterat
         moods = head.moods(encoder.encode([text[:600] for text in texts]))
         scores = [mood.valence for mood in moods]
         accuracy = accuracy_score(truth, [score > 0 for score in scores])
-        yield {"set": name, "task": "valence", "n": len(texts), "accuracy": accuracy, "auc": roc_auc_score(truth, scores)}
+        yield {
+            "set": name,
+            "task": "valence",
+            "n": len(texts),
+            "accuracy": accuracy,
+            "auc": roc_auc_score(truth, scores),
+        }
     path = folder / "resper" / "negotiations.csv"
     if path.is_file():
         texts, truth = _resistance(path)

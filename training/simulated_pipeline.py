@@ -1,8 +1,8 @@
 """A pipeline that never was, in which outcomes really follow from what happened.
 
-Each deal lives week by week. Every week the seller may be in touch, the customer may answer, a call may go well or badly;
-and every week the deal may advance, be won or be lost, with odds that depend on all that, on the deal itself, and on a
-part that nobody sees. So a model can learn from it, and cannot know everything.
+Each deal lives week by week. Every week the seller may be in touch, the customer may answer, a call may go well or
+badly; and every week the deal may advance, be won or be lost, with odds that depend on all that, on the deal itself,
+and on a part that nobody sees. So a model can learn from it, and cannot know everything.
 """
 
 from __future__ import annotations
@@ -19,16 +19,38 @@ _SEGMENT_ODDS = {"smb": 0.15, "mid_market": 0.0, "enterprise": -0.2}
 _SOURCE_ODDS = {"inbound": 0.3, "outbound": -0.35, "referral": 0.55, "partner": 0.1}
 _SIZES = {"smb": 9.2, "mid_market": 10.6, "enterprise": 12.0}  # mean of the logarithm of the value
 _COMPANIES = {
-    "pt": ("Horizonte", "Aurora", "Ipê", "Atlântica", "Mantiqueira", "Cerrado", "Pampa", "Litoral", "Serra Azul", "Bandeirante"),
-    "en": ("Blue Harbor", "Summit", "Maple", "Redwood", "Lakeside", "Granite", "Prairie", "Harborview", "Northgate", "Clearwater"),
+    "pt": (
+        "Horizonte",
+        "Aurora",
+        "Ipê",
+        "Atlântica",
+        "Mantiqueira",
+        "Cerrado",
+        "Pampa",
+        "Litoral",
+        "Serra Azul",
+        "Bandeirante",
+    ),
+    "en": (
+        "Blue Harbor",
+        "Summit",
+        "Maple",
+        "Redwood",
+        "Lakeside",
+        "Granite",
+        "Prairie",
+        "Harborview",
+        "Northgate",
+        "Clearwater",
+    ),
 }
 _TRADES = {
     "pt": ("Logística", "Alimentos", "Saúde", "Têxtil", "Energia", "Educação", "Seguros", "Móveis"),
     "en": ("Logistics", "Foods", "Health", "Textiles", "Energy", "Learning", "Insurance", "Furniture"),
 }
 _PEOPLE = {
-    "pt": ("Carla Souza", "João Pereira", "Marina Costa", "Rafael Lima", "Beatriz Rocha", "Paulo Nunes", "Lívia Prado", "Tiago Alves"),
-    "en": ("Emma Clark", "James Porter", "Olivia Reed", "Daniel Hughes", "Sophie Turner", "Mark Ellis", "Laura Bennett", "Peter Walsh"),
+    "pt": ("Carla Souza", "João Pereira", "Marina Costa", "Rafael Lima", "Paulo Nunes", "Lívia Prado", "Tiago Alves"),
+    "en": ("Emma Clark", "James Porter", "Olivia Reed", "Daniel Hughes", "Mark Ellis", "Laura Bennett", "Peter Walsh"),
 }  # fmt: skip
 
 
@@ -62,7 +84,9 @@ class _Life:
     weeks_in_stage: int = 0
 
 
-def simulate(*, deals: int = 1500, months: int = 18, until: datetime, seed: int = 7, sellers: int = 6) -> list[SimulatedDeal]:
+def simulate(
+    *, deals: int = 1500, months: int = 18, until: datetime, seed: int = 7, sellers: int = 6
+) -> list[SimulatedDeal]:
     """Deals opened over the months before `until`; those that have no outcome by then are open."""
     rng = random.Random(seed)
     start = until - timedelta(days=30.4 * months)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import statistics
 from collections.abc import Sequence
@@ -49,7 +50,7 @@ def measure(turns: Sequence[Turn], language: str) -> Metrics:
     words = {s: sum(len(t.text.split()) for t in turns if t.speaker == s) for s in speakers}
     patience = [
         max(0.0, after.start_s - before.end_s)
-        for before, after in zip(turns, turns[1:], strict=False)
+        for before, after in itertools.pairwise(turns)
         if before.speaker == "customer" and after.speaker == "seller"
     ]
     return Metrics(
@@ -89,7 +90,8 @@ def _interruptions(turns: Sequence[Turn], speaker: str) -> int:
         for turn in turns
         if turn.speaker == speaker
         and any(
-            o.speaker != speaker and o.start_s < turn.start_s and o.end_s - turn.start_s >= _INTERRUPTED_S for o in turns
+            o.speaker != speaker and o.start_s < turn.start_s and o.end_s - turn.start_s >= _INTERRUPTED_S
+            for o in turns
         )
     )
 

@@ -16,7 +16,12 @@ _DAYS = {
     "en": ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"],
 }
 _RELATIVE = {
-    "pt": [(r"\bdepois de amanhã\b", 2), (r"\bamanhã\b", 1), (r"\bhoje\b", 0), (r"\bsemana que vem\b|\bpróxima semana\b", 7)],
+    "pt": [
+        (r"\bdepois de amanhã\b", 2),
+        (r"\bamanhã\b", 1),
+        (r"\bhoje\b", 0),
+        (r"\bsemana que vem\b|\bpróxima semana\b", 7),
+    ],
     "en": [(r"\bday after tomorrow\b", 2), (r"\btomorrow\b", 1), (r"\btoday\b", 0), (r"\bnext week\b", 7)],
 }
 _IN_DAYS = {"pt": re.compile(r"\bem (\d+) dias?\b"), "en": re.compile(r"\bin (\d+) days?\b")}

@@ -62,7 +62,9 @@ def _met(
     turns: Sequence[Turn], moods: Sequence[Mood], number: int, words: Lexicon, kind: str
 ) -> tuple[bool, int | None, str]:
     """An answer speaks to the same thing, or acknowledges it and leaves the customer no unhappier than before."""
-    answers = [i for i in range(number + 1, min(len(turns), number + 1 + _ANSWER_TURNS)) if turns[i].speaker == "seller"]
+    answers = [
+        i for i in range(number + 1, min(len(turns), number + 1 + _ANSWER_TURNS)) if turns[i].speaker == "seller"
+    ]
     if not answers:
         return False, None, "no_answer"
     first = answers[0]

@@ -31,9 +31,7 @@ class Score:
     reasons: tuple[ScoreReason, ...]
 
 
-def score(
-    metrics: Metrics, objections: Sequence[Objection], steps: Sequence[NextStep], customer_trend: float
-) -> Score:
+def score(metrics: Metrics, objections: Sequence[Objection], steps: Sequence[NextStep], customer_trend: float) -> Score:
     reasons = [r for r in _reasons(metrics, objections, steps, customer_trend) if r.points != 0]
     total = START + sum(r.points for r in reasons)
     return Score(max(0, min(100, total)), tuple(sorted(reasons, key=lambda r: -abs(r.points))))

@@ -13,7 +13,6 @@ from core.calls.model import Call, Transcript
 from core.calls.schemas import CallOut, Participant, Progress, Status, TranscriptOut
 from core.calls.turns import Turn
 from core.calls.upload import Recording, upload
-from core.deals import repository as deals
 from core.kit import idempotency
 from core.kit.errors import FieldProblem, Invalid, NotFound
 from core.kit.pages import Page, Paging, next_cursor
@@ -43,7 +42,7 @@ async def upload_call(
     """Accepted at once; transcription and analysis go on behind. Follow `status` at the address in `Location`."""
     services = request.app.state.services
     if deal_id is not None:
-        await deals.deal(tx, deal_id)
+        await services.find_deal(tx, deal_id)
     recording = Recording(
         audio.file, identity.user_id, deal_id, language, region, title, _participants(participants), seller_channel,
         started_at or tx.clock.now(),

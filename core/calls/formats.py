@@ -1,4 +1,4 @@
-"""A transcript for people: SubRip, WebVTT, plain text."""
+"""A transcript for people: SubRip, WebVTT (https://www.w3.org/TR/webvtt1/), plain text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def to_srt(turns: Sequence[Turn]) -> str:
 
 
 def to_vtt(turns: Sequence[Turn]) -> str:
-    """WebVTT (https://www.w3.org/TR/webvtt1/) with a voice tag for each speaker."""
+    """With a voice tag for each speaker."""
     return _subtitles(turns, "vtt")
 
 
@@ -33,25 +33,22 @@ def _clock(at_s: float) -> str:
 
 
 def _subtitles(turns: Sequence[Turn], form: str) -> str:
-    import pysubs2
-
-    file = pysubs2.SSAFile()
-    for turn in turns:
-        for words in _cues(turn):
-            text = " ".join(word.text for word in words)
-            if form == "vtt":
-                text = f"<v {turn.speaker}>{html.escape(text, quote=False)}"
-            else:
-                text = f"{turn.speaker}: {text}"
-            start_ms = round(words[0].start_s * 1000)
-            end_ms = max(start_ms + 1, round(max(word.end_s for word in words) * 1000))
-            # A brace or a backslash would be read as a style by the library.
-            file.append(pysubs2.SSAEvent(start=start_ms, end=end_ms, text=_plain(text)))
-    return file.to_string(form, apply_styles=False) if file.events else ("WEBVTT\n" if form == "vtt" else "")
+    blocks = ["WEBVTT\n"] if form == "vtt" else []
+    for number, (speaker, words) in enumerate(((t.speaker, cue) for t in turns for cue in _cues(t)), start=1):
+        text = " ".join(word.text for word in words)
+        said = f"<v {speaker}>{html.escape(text, quote=False)}" if form == "vtt" else f"{speaker}: {text}"
+        start_ms = round(words[0].start_s * 1000)
+        end_ms = max(start_ms + 1, round(max(word.end_s for word in words) * 1000))
+        mark = "." if form == "vtt" else ","
+        blocks.append(f"{number}\n{_stamp(start_ms, mark)} --> {_stamp(end_ms, mark)}\n{said}\n")
+    return "\n".join(blocks)
 
 
-def _plain(text: str) -> str:
-    return text.replace("\\", "/").replace("{", "(").replace("}", ")")
+def _stamp(at_ms: int, mark: str) -> str:
+    seconds, ms = divmod(at_ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{mark}{ms:03d}"
 
 
 def _cues(turn: Turn) -> Iterator[list[Word]]:

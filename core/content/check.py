@@ -95,6 +95,7 @@ _STARTS = re.compile(r"(?:^|[.!?:;…]|\n)[\s\-\u2013—•*>\"“”'\u2018\u20
 _BETWEEN = re.compile(r"[ \t]+(?:(?:d[aeo]s?|e|von|van|of)[ \t]+)?")
 _HIDDEN = "·"  # stands where something already checked was: no word, no start of a sentence
 
+
 @functools.cache
 def _openers() -> frozenset[str]:
     """The words of `configs/content/openers.yaml`."""

@@ -178,7 +178,7 @@ def _label(said: str, language: str) -> str | None:
 
 
 def _quoted(said: str) -> str:
-    said = clean(said).strip("“”\" ")
+    said = clean(said).strip('“”" ')
     return f"“{said}”"
 
 

@@ -1,1 +1,1 @@
-"""What is being sold: accounts, contacts, deals with the history of every change, and each contact with the customer."""
+"""What is being sold: accounts, contacts, deals with the history of every change, every touch with the customer."""

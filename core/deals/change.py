@@ -22,7 +22,9 @@ async def create(tx: Tx, wanted: DealIn, *, currency: str, user_id: UUID) -> Dea
     now = tx.clock.now()
     opened_at = wanted.opened_at or now
     if opened_at > now:
-        raise Invalid("A deal cannot open in the future.", problems=[FieldProblem("body.opened_at", "lies in the future")])
+        raise Invalid(
+            "A deal cannot open in the future.", problems=[FieldProblem("body.opened_at", "lies in the future")]
+        )
     values = wanted.model_dump(exclude={"opened_at", "currency", "products"})
     deal = Deal(
         **{
@@ -72,7 +74,9 @@ async def add_activity(tx: Tx, deal_id: UUID, wanted: ActivityIn) -> Activity:
     now = tx.clock.now()
     at = wanted.at or now
     if at > now:
-        raise Invalid("What has not happened is no activity yet.", problems=[FieldProblem("body.at", "lies in the future")])
+        raise Invalid(
+            "What has not happened is no activity yet.", problems=[FieldProblem("body.at", "lies in the future")]
+        )
     activity = Activity(
         id=new_id(), tenant_id=tx.tenant_id, deal_id=deal_id, kind=wanted.kind, direction=wanted.direction, at=at,
         objections=0, unanswered_objections=0, competitors=0, buying_signals=0, has_next_step=False,

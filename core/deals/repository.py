@@ -17,7 +17,6 @@ from core.kit.errors import NotFound
 from core.kit.ids import new_id
 from core.kit.pages import PageRequest
 
-
 T = TypeVar("T")
 
 
@@ -71,7 +70,9 @@ async def contacts(tx: Tx, page: PageRequest, account_id: UUID | None) -> list[C
     return await _page(tx, query, Contact.id, page)
 
 
-async def deals(tx: Tx, page: PageRequest, *, stage: str | None, owner_id: UUID | None, is_open: bool | None) -> list[Deal]:
+async def deals(
+    tx: Tx, page: PageRequest, *, stage: str | None, owner_id: UUID | None, is_open: bool | None
+) -> list[Deal]:
     query = select(Deal)
     if stage is not None:
         query = query.where(Deal.stage == stage)

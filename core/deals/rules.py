@@ -8,9 +8,7 @@ OPEN_STAGES = ("prospecting", "qualification", "discovery", "proposal", "negotia
 CLOSED_STAGES = ("closed_won", "closed_lost")
 STAGES = OPEN_STAGES + CLOSED_STAGES
 
-Stage = Literal[
-    "prospecting", "qualification", "discovery", "proposal", "negotiation", "closed_won", "closed_lost"
-]
+Stage = Literal["prospecting", "qualification", "discovery", "proposal", "negotiation", "closed_won", "closed_lost"]
 
 
 def outcome(stage: str) -> str | None:

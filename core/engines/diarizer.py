@@ -82,7 +82,9 @@ class VoiceDiarizer:
         w = self._load()
         layer = windows  # (windows, frames, features)
         for number in range(_LAYERS):
-            into = layer @ w[f"lstm.weight_ih_l{number}"].T + w[f"lstm.bias_ih_l{number}"] + w[f"lstm.bias_hh_l{number}"]
+            into = (
+                layer @ w[f"lstm.weight_ih_l{number}"].T + w[f"lstm.bias_ih_l{number}"] + w[f"lstm.bias_hh_l{number}"]
+            )
             again = w[f"lstm.weight_hh_l{number}"].T
             hidden = np.zeros((len(windows), _SIZE), np.float32)
             cell = np.zeros_like(hidden)

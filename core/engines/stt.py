@@ -139,7 +139,7 @@ def _hotwords(hints: Sequence[str]) -> str | None:
     """Names to expect, one line of plain words; as many as fit."""
     kept: list[str] = []
     for hint in hints:
-        name = re.sub(r"[^\w&+.'’ -]+", " ", hint)[:_HINT_MAX_CHARS].strip()  # noqa: RUF001
+        name = re.sub(r"[^\w&+.'’ -]+", " ", hint)[:_HINT_MAX_CHARS].strip()
         if name and name not in kept and sum(map(len, kept)) + len(name) <= _HINTS_MAX_CHARS:
             kept.append(name)
     return ", ".join(kept) or None

@@ -63,7 +63,9 @@ class ForecastEngine:
         if not rows:
             return []
         values = np.array([[_number(row.get(name)) for name in NAMES] for row in rows], np.float32)
-        shares = self._booster.predict(xgboost.DMatrix(values, feature_names=list(NAMES), nthread=1), pred_contribs=True)
+        shares = self._booster.predict(
+            xgboost.DMatrix(values, feature_names=list(NAMES), nthread=1), pred_contribs=True
+        )
         return [self._one(row, share) for row, share in zip(rows, shares, strict=True)]
 
     def _one(self, row: Mapping[str, float | None], shares: NDArray[np.float32]) -> Prediction:

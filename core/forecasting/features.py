@@ -3,6 +3,7 @@ here, so the two cannot drift apart."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +71,9 @@ def build(history: DealHistory, as_of: datetime) -> dict[str, float | None]:
         **_stage(changes, history.opened_at, as_of),
         **_contact(contacts, as_of),
         **_heard(contacts),
-        "days_to_expected_close": (history.expected_close_on - as_of.date()).days if history.expected_close_on else None,
+        "days_to_expected_close": (history.expected_close_on - as_of.date()).days
+        if history.expected_close_on
+        else None,
     }
     for name in SEGMENTS:
         row[f"segment_{name}"] = float(history.segment == name)
@@ -90,7 +93,7 @@ def _stage(changes: Sequence[StageChange], opened_at: datetime, as_of: datetime)
         "stage": float(places[-1]) if places else 0.0,
         "days_in_stage": _days(changes[-1].at, as_of) if changes else days_open,
         "stage_moves": float(max(0, len(places) - 1)),
-        "stage_moves_back": float(sum(after < before for before, after in zip(places, places[1:], strict=False))),
+        "stage_moves_back": float(sum(after < before for before, after in itertools.pairwise(places))),
         "days_per_stage": days_open / max(1, len(places)),
     }
 

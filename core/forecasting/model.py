@@ -11,7 +11,7 @@ from core.kit.db import Base, TenantOwned
 
 
 class Forecast(TenantOwned, Base):
-    """One prediction for one deal at one moment, with its exact input; never changed. `cause` is the event behind it."""
+    """One prediction for one deal at one moment, with its exact input; never changed. `cause`: the event behind it."""
 
     __tablename__ = "forecasts"
 

@@ -39,7 +39,8 @@ _STAGES = {
 _VALUES = {
     "segment_smb": ("pequena empresa", "small business"), "segment_mid_market": ("média empresa", "mid-market"),
     "segment_enterprise": ("grande empresa", "enterprise"), "source_inbound": ("veio pelo site", "came inbound"),
-    "source_outbound": ("veio de prospecção ativa", "came by outbound"), "source_referral": ("veio por indicação", "came by referral"),
+    "source_outbound": ("veio de prospecção ativa", "came by outbound"),
+    "source_referral": ("veio por indicação", "came by referral"),
     "source_partner": ("veio por parceiro", "came through a partner"),
 }  # fmt: skip
 _BASIS = {

@@ -1,5 +1,5 @@
-"""The model registry: MLflow keeps runs, versions and aliases; an alias is published where serving reads it without MLflow,
-whose import takes seconds."""
+"""The model registry: MLflow keeps runs, versions and aliases. An alias is published where serving reads it without
+MLflow, whose import takes seconds."""
 
 from __future__ import annotations
 
@@ -37,9 +37,14 @@ class Registry:
         """One run with its bundle as the next version of the model `name`; returns the version."""
         experiment = self._client.get_experiment_by_name(name)
         experiment_id = (
-            experiment.experiment_id if experiment else self._client.create_experiment(name, f"{self._artifacts}/{name}")
+            experiment.experiment_id
+            if experiment
+            else self._client.create_experiment(name, f"{self._artifacts}/{name}")
         )
-        with self._mlflow.start_run(experiment_id=experiment_id, tags=dict(tags)) as run, tempfile.TemporaryDirectory() as at:
+        with (
+            self._mlflow.start_run(experiment_id=experiment_id, tags=dict(tags)) as run,
+            tempfile.TemporaryDirectory() as at,
+        ):
             self._mlflow.log_params(dict(parameters))
             self._mlflow.log_metrics(dict(metrics))
             path = Path(at) / "bundle.zip"

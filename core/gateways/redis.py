@@ -32,5 +32,5 @@ class RedisProgress:
             return None
         if not found:
             return None
-        stage, share = found.split(" ")
+        stage, share = str(found).split(" ")
         return stage, float(share)

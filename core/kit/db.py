@@ -1,7 +1,7 @@
 """PostgreSQL: the declarative base, and the one door to a transaction.
 
-A transaction belongs to one tenant (`Database.tenant`) or to the machinery (`Database.system`). Either way it runs under
-a role that owns nothing; row-level security compares each row's `tenant_id` with the transaction's setting
+A transaction belongs to one tenant (`Database.tenant`) or to the machinery (`Database.system`). Either way it runs
+under a role that owns nothing; row-level security compares each row's `tenant_id` with the transaction's setting
 `app.tenant_id`. Whoever opens the transaction commits it; everybody else only uses it.
 """
 
@@ -87,7 +87,9 @@ class Tx:
 class Database:
     """An engine and the two ways to begin a transaction."""
 
-    def __init__(self, url: str, *, routes: Routes | None = None, clock: Clock | None = None, pool_size: int = 5) -> None:
+    def __init__(
+        self, url: str, *, routes: Routes | None = None, clock: Clock | None = None, pool_size: int = 5
+    ) -> None:
         self.url = url
         self.routes: Routes = routes or {}
         self.clock: Clock = clock or SystemClock()

@@ -1,4 +1,4 @@
-"""Facts that happened, in the shape of CloudEvents 1.0 (https://github.com/cloudevents/spec), tenant and trace inside."""
+"""Facts that happened, shaped as CloudEvents 1.0 (https://github.com/cloudevents/spec), tenant and trace inside."""
 
 from __future__ import annotations
 

@@ -65,9 +65,7 @@ async def recall(tx: Tx, request: Request, user_id: UUID, seen: str) -> Response
         return None
     if found.fingerprint != seen:
         raise Conflict(f"This {HEADER} was already used for another request. Take a new key.")
-    return Response(
-        found.body, found.status, media_type="application/json", headers={"Idempotency-Replayed": "true"}
-    )
+    return Response(found.body, found.status, media_type="application/json", headers={"Idempotency-Replayed": "true"})
 
 
 async def remember(tx: Tx, request: Request, user_id: UUID, seen: str, response: Response) -> None:

@@ -133,9 +133,7 @@ async def claim(tx: Tx, reactions: Sequence[str]) -> Delivery | None:
 
 
 async def done(tx: Tx, delivery: Delivery) -> None:
-    await tx.session.execute(
-        _DONE, {"now": tx.clock.now(), "event": delivery.event.id, "reaction": delivery.reaction}
-    )
+    await tx.session.execute(_DONE, {"now": tx.clock.now(), "event": delivery.event.id, "reaction": delivery.reaction})
 
 
 async def failed(tx: Tx, delivery: Delivery, error: str, *, after_s: float, most: int, park: bool) -> bool:

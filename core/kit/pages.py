@@ -33,7 +33,9 @@ def _page_request(
     try:
         return PageRequest(limit=limit, before=UUID(cursor) if cursor else None)
     except ValueError:
-        problem = FieldProblem("query.cursor", "not a cursor of ours: take `next_cursor` of the page before, or leave it out")
+        problem = FieldProblem(
+            "query.cursor", "not a cursor of ours: take `next_cursor` of the page before, or leave it out"
+        )
         raise Invalid("The cursor is wrong.", problems=[problem]) from None
 
 

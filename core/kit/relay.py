@@ -147,9 +147,7 @@ class Relay:
         )  # fmt: skip
         after_s = backoff_s(delivery.attempts, base_s=self._backoff_base_s)
         async with self._db.system() as tx:
-            parked = await outbox.failed(
-                tx, delivery, told, after_s=after_s, most=self._max_attempts, park=hopeless
-            )
+            parked = await outbox.failed(tx, delivery, told, after_s=after_s, most=self._max_attempts, park=hopeless)
         on_parked = self._reactions[delivery.reaction].on_parked
         if parked and on_parked is not None:
             known = error if isinstance(error, SalesEdgeError) else SalesEdgeError("It failed again and again.")

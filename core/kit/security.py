@@ -38,10 +38,7 @@ async def verify_password(password: str, hashed: str | None) -> bool:
     return await asyncio.to_thread(check)
 
 
-_DECOY = (
-    "$argon2id$v=19$m=65536,t=3,p=4$c2FsZXNlZGdlLWRlY295$"
-    "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
-)
+_DECOY = "$argon2id$v=19$m=65536,t=3,p=4$c2FsZXNlZGdlLWRlY295$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
 
 
 @dataclass(frozen=True, slots=True)

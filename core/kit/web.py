@@ -1,4 +1,4 @@
-"""What every HTTP route shares: who asks, one transaction, a time limit, idempotency, and errors as RFC 9457 problems."""
+"""What every HTTP route shares: who asks, one transaction, a time limit, idempotency, errors as RFC 9457 problems."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ log = logger("http")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class Replayed(Exception):  # noqa: N818 - a way out of an endpoint, not an error
+class Replayed(Exception):
     """Raised by an endpoint that finds its answer stored already."""
 
     def __init__(self, response: Response) -> None:

@@ -16,12 +16,14 @@ async def log_in(db: Database, roles: Roles, given: LogIn) -> Identity:
         accounts = await repository.accounts_by_email(tx, given.email)
     if given.tenant is not None:
         accounts = [account for account in accounts if account.tenant_slug == given.tenant]
-    good = [
+    # With nobody of that name the password is hashed all the same: time must not tell.
+    candidates: list[repository.Account | None] = [*accounts] or [None]
+    found = [
         account
-        for account in accounts or [None]
+        for account in candidates
         if await verify_password(given.password, account.password_hash if account else None) and account
     ]
-    good = [account for account in good if account.is_active]
+    good = [account for account in found if account.is_active]
     if not good:
         raise Unauthenticated("E-mail or password is wrong.")
     if len(good) > 1:

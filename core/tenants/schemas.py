@@ -52,7 +52,7 @@ class LogIn(In):
 
 class Session(BaseModel):
     access_token: str
-    token_type: Literal["bearer"] = "bearer"
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the kind of token (RFC 6750), no secret
     expires_in_s: int
     tenant_id: UUID
     user_id: UUID

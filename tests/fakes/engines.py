@@ -98,7 +98,9 @@ class FakeForecaster:
 
 class FakeGenerator:
     async def write(self, brief: Brief) -> Text:
-        return Text(f"{brief.kind}", "\n".join(fact.text for fact in brief.facts), "fake", tuple(f.name for f in brief.facts))
+        return Text(
+            f"{brief.kind}", "\n".join(fact.text for fact in brief.facts), "fake", tuple(f.name for f in brief.facts)
+        )
 
 
 class FakeObjects:

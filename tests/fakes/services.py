@@ -25,6 +25,7 @@ def fake_services(settings: Settings, clock: Clock) -> Services:
     return Services(
         settings=settings, version="0", clock=clock, db=db, objects=FakeObjects(), progress=FakeProgress(),
         roles=bootstrap.roles(), tokens=bootstrap.tokens(settings, clock), limits=bootstrap.NoLimits(),
+        find_deal=bootstrap.find_deal,
         transcriber=FakeTranscriber(), detector=FakeDetector(), diarizer=FakeDiarizer(), embedder=FakeEmbedder(),
         sentiment=FakeSentiment(), forecaster=FakeForecaster(), generator=FakeGenerator(), agents=AgentHost(db),
     )  # fmt: skip

@@ -58,10 +58,14 @@ async def test_effect_is_exactly_once_over_many_workers(db: Database) -> None:
 async def test_rolled_back_data_takes_its_event_with_it(db: Database) -> None:
     tenant = new_id()
     work = relay(db, Reaction("write", EventType.DEAL_CREATED, write_account))
-    with pytest.raises(ZeroDivisionError):
+
+    async def break_off() -> None:
         async with db.tenant(tenant) as tx:
             await tx.emit(Event(EventType.DEAL_CREATED, tenant, new_id()))
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await break_off()
     assert await work.drain() == 0
 
 

@@ -26,7 +26,18 @@ async def test_a_slug_is_taken_once(api: Api) -> None:
     assert answer.status_code == 409
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
-    assert {"type", "title", "status", "detail", "instance", "statusCode", "message", "errorType", "timestamp", "requestId"} <= set(body)  # noqa: E501
+    assert {
+        "type",
+        "title",
+        "status",
+        "detail",
+        "instance",
+        "statusCode",
+        "message",
+        "errorType",
+        "timestamp",
+        "requestId",
+    } <= set(body)
     assert body["errorType"] == "Conflict"
 
 
