@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MOST_WINDOW_S = 28.0
 GAP_S = 0.4  # of a pause between two stretches in one window
+_PHRASE_PAUSE_S = 0.25  # inside an utterance, where two stretches of speech meet
 _SAME_TURN_S = 1.2  # turns: one speaker goes on after a pause this long
 
 
@@ -153,24 +154,72 @@ def join(turns: Sequence[Turn]) -> list[Turn]:
     return joined
 
 
-_SELLER = re.compile(
-    r"how can i help|thank you for calling|thanks for calling|this is \w+ (from|at|with|calling)|our (platform|product|"
-    r"solution|team|plan)|we (offer|provide|can offer)|i('ll| will) send you|i can (offer|show|send)|"
-    r"como posso (te |lhe )?ajudar|aqui é (a |o )?\w+ d[aoe]|falo d[aoe]|nossa (plataforma|solução|equipe)|"
-    r"nosso (produto|sistema|plano)|a gente oferece|nós oferecemos|vou te (mandar|enviar|mostrar)",
-    re.IGNORECASE,
-)
+# What one side says and the other hardly does, with how much it tells.
+_SELLS = {
+    r"\b(this is|my name is|i'm|i am) .{2,40}\b(from|with|at|calling)\b": 2.0,
+    r"\bthank(s| you) for (calling|taking|making|joining|your (time|interest))\b": 2.0,
+    r"\bhow (can|may) i help\b": 3.0,
+    r"\b(i'm|i am|i was|we're) (just )?calling (you )?(to|about|because|from|regarding)\b": 1.5,
+    r"\bour (product|platform|solution|software|service|customers|clients|pricing|plans?|onboarding)\b": 1.0,
+    r"\b(we|i) (can |could |would |'d |will |'ll )*(offer|provide|show you|walk you|send you|get you|include)\b": 1.5,
+    r"\b(would|do|did|are|have|which|what) .{0,30}\byou .{0,30}(like|looking|using|interested|prefer|need)\b": 1.0,
+    r"\b(anything|something) else .{0,20}(help|like|need)\b": 2.0,
+    r"\b(certainly|absolutely|no problem)\b": 0.5,
+    r"\b(aqui|quem fala|aqui quem fala) é .{2,40}\bd[aoe]\b": 2.5,
+    r"\b(meu nome é .{2,40}\b(d[aoe]|sou)|falo d[aoe])\b": 2.0,
+    r"\bobrigad[oa] (por|pel[oa]) (\w+ ){0,3}(ligar|ligação|atender|contato|tempo|interesse|disponibilidade)\b": 2.0,
+    r"\b(como|em que|no que) (eu )?(posso|podemos) (te |lhe |o |a )?ajudar\b": 3.0,
+    r"\b(estou|tô|to) (te )?(ligando|entrando em contato)\b": 1.5,
+    r"\bnoss[ao]s? (\w+ )?(produto|plataforma|solução|clientes|planos?|serviço|software)\b": 1.0,
+    r"\b(oferecemos|a gente oferece|(posso|vou|consigo) (te |lhe )?(enviar|mandar|oferecer|mostrar|apresentar))\b": 1.5,
+    r"\b(vocês?|o senhor|a senhora) (já |hoje |atualmente )*(usam?|utilizam?|gostaria|prefere|precisam?)\b.*\?": 1.0,
+    r"\bmais alguma (coisa|dúvida)\b": 2.0,
+}
+_BUYS = {
+    r"\bi('d| would) like to (buy|order|purchase|know|cancel|return)\b": 3.0,
+    r"\bi('m| am| was) (wondering|looking for|interested in)\b": 1.5,
+    r"\bhow much (does|is|would|do|will)\b": 1.5,
+    r"\b(too|very|quite|so) expensive\b": 1.5,
+    r"\b(our|my|the) (budget|boss|board|current (vendor|provider|tool|system))\b": 1.5,
+    r"\bwe('re| are)? (currently |already |now )(use|using|work|working|have)\b": 1.5,
+    r"\b(can|could) you (help|tell|send|explain|offer|do)\b": 1.0,
+    r"\bi (need|have) to (think|talk|check|discuss|run it)\b": 1.5,
+    r"\b(gostaria|queria|quero) (de )?(comprar|saber|contratar|cancelar|entender|pedir)\b": 2.5,
+    r"\bquanto (custa|fica|sai|é|seria)\b": 1.5,
+    r"\b((muito|meio|bem|tão|está|tá|ficou|achei) caro)\b": 1.5,
+    r"\b(nosso|meu) (orçamento|chefe|diretor|sócio|fornecedor|sistema atual)\b": 1.5,
+    r"\b(hoje|atualmente|já) (nós |a gente )?(usamos|usa|utilizamos|trabalhamos|temos)\b": 1.5,
+    r"\bpreciso (pensar|falar|conversar|ver|consultar|discutir)\b": 1.5,
+    r"\b(você|vocês) (pode|podem|conseguem?|poderiam?) (me )?(ajudar|dizer|enviar|mandar|explicar|dar)\b": 1.0,
+}
+_SURE = 2.0
 
 
 def guess_seller(turns: Sequence[Turn]) -> str | None:
-    """Which voice sells, by what only sellers say; None where it is not clear."""
-    counts: dict[str, int] = {}
+    """Which of two voices sells, by what they say and who asks more; None where it is not clear."""
+    texts: dict[str, list[str]] = {}
     for turn in turns:
-        counts[turn.speaker] = counts.get(turn.speaker, 0) + len(_SELLER.findall(turn.text))
-    ranked = sorted(counts.items(), key=lambda item: -item[1])
-    if not ranked or ranked[0][1] == 0 or (len(ranked) > 1 and ranked[0][1] <= ranked[1][1]):
+        texts.setdefault(turn.speaker, []).append(turn.text.lower().replace("\u2019", "'"))
+    if len(texts) != 2:
         return None
-    return ranked[0][0]
+    a, b = texts
+    asked = {name: sum(text.count("?") for text in said) for name, said in texts.items()}
+    total = sum(asked.values())
+    # Who asks more leads the call: a hint, never enough alone.
+    lead = (asked[a] - asked[b]) / total if total >= 3 else 0.0
+    lead += _sells(texts[a]) - _sells(texts[b])
+    if abs(lead) < _SURE:
+        return None
+    return a if lead > 0 else b
+
+
+def _sells(texts: Sequence[str]) -> float:
+    """Each pattern counts once, however often it is said."""
+
+    def score(patterns: Mapping[str, float]) -> float:
+        return sum(weight for pattern, weight in patterns.items() if any(re.search(pattern, text) for text in texts))
+
+    return score(_SELLS) - score(_BUYS)
 
 
 def _turns(speaker: str, piece: Piece) -> list[Turn]:
@@ -183,7 +232,8 @@ def _turns(speaker: str, piece: Piece) -> list[Turn]:
             span, start_s = piece.window.locate(word.start_s)
             end_s = max(start_s, piece.window.locate(max(word.start_s, word.end_s - 0.01))[1])
             placed = replace(word, start_s=round(start_s, 3), end_s=round(end_s, 3))
-            if group and (span != last_span or placed.start_s - group[-1].end_s > _SAME_TURN_S):
+            pause_s = placed.start_s - group[-1].end_s if group else 0.0
+            if pause_s > (_PHRASE_PAUSE_S if span != last_span else _SAME_TURN_S):
                 found.append(_of_words(speaker, group))
                 group = []
             group.append(placed)

@@ -23,7 +23,10 @@ _LAYERS, _SIZE = 3, 256
 _BATCH = 64
 _TARGET_RMS = 10 ** (-30 / 20)
 _LEAST_S = 0.8  # shorter stretches do not found a voice, they join the nearest
-_SAME_VOICE = 0.72  # cosine above which two voices are one
+_SAME_VOICE = 0.75  # cosine of their centres above which two voices are one
+_SAME_SLIGHT_VOICE = 0.6  # the same for a voice that is heard little: a few odd stretches look like somebody else
+_SLIGHT_SHARE = 0.1
+_MOST_FOUNDERS = 600  # clustering grows with the square of this; the longest stretches found the voices
 
 
 class VoiceDiarizer:
@@ -45,6 +48,7 @@ class VoiceDiarizer:
         founders = np.flatnonzero(lengths >= _LEAST_S)
         if not len(founders):
             founders = np.arange(len(spans))
+        founders = founders[np.argsort(-lengths[founders], kind="stable")[:_MOST_FOUNDERS]]
         centres = _cluster(vectors[founders], lengths[founders], self._most_voices)
         nearest = np.argmax(vectors @ centres.T, axis=1)
         order: dict[int, int] = {}
@@ -105,7 +109,7 @@ def _cut(pcm: NDArray[np.int16], span: Span) -> NDArray[np.int16]:
 
 
 def _cluster(vectors: NDArray[np.float32], weights: NDArray[np.float64], most: int) -> NDArray[np.float32]:
-    """Agglomerative with average linkage by cosine; stops at `most` voices and joins on while voices sound the same."""
+    """Centres of the voices. Agglomerative with average linkage by cosine, down to `most`; then like voices join."""
     import numpy as np
 
     groups = [[number] for number in range(len(vectors))]
@@ -113,21 +117,36 @@ def _cluster(vectors: NDArray[np.float32], weights: NDArray[np.float64], most: i
     np.fill_diagonal(likeness, -np.inf)
     sizes = weights.astype(np.float64).copy()
     alive = list(range(len(groups)))
-    while len(alive) > 1:
+    while len(alive) > most:
         view = likeness[np.ix_(alive, alive)]
         best = int(np.argmax(view))
         a, b = alive[best // len(alive)], alive[best % len(alive)]
-        if len(alive) <= most and likeness[a, b] < _SAME_VOICE:
-            break
-        total = sizes[a] + sizes[b]
-        merged = (likeness[a] * sizes[a] + likeness[b] * sizes[b]) / total
+        merged = (likeness[a] * sizes[a] + likeness[b] * sizes[b]) / (sizes[a] + sizes[b])
         likeness[a], likeness[:, a] = merged, merged
         likeness[a, a] = -np.inf
-        sizes[a] = total
+        sizes[a] += sizes[b]
         groups[a] += groups[b]
         alive.remove(b)
-    centres = np.stack([np.average(vectors[groups[a]], axis=0, weights=weights[groups[a]]) for a in alive])
-    result: NDArray[np.float32] = centres / (np.linalg.norm(centres, axis=1, keepdims=True) + 1e-9)
+    voices = [groups[a] for a in alive]
+    while len(voices) > 1:
+        centres = _centres(vectors, weights, voices)
+        alike = centres @ centres.T - 2 * np.eye(len(voices), dtype=np.float32)
+        a, b = sorted(divmod(int(np.argmax(alike)), len(voices)))
+        slight = min(weights[voices[a]].sum(), weights[voices[b]].sum()) < _SLIGHT_SHARE * weights.sum()
+        if alike[a, b] < (_SAME_SLIGHT_VOICE if slight else _SAME_VOICE):
+            break
+        voices[a] += voices.pop(b)
+    return _centres(vectors, weights, voices)
+
+
+def _centres(
+    vectors: NDArray[np.float32], weights: NDArray[np.float64], voices: Sequence[list[int]]
+) -> NDArray[np.float32]:
+    """(voices, 256), unit length: longer stretches count for more."""
+    import numpy as np
+
+    centres = np.stack([np.average(vectors[voice], axis=0, weights=weights[voice]) for voice in voices])
+    result: NDArray[np.float32] = (centres / (np.linalg.norm(centres, axis=1, keepdims=True) + 1e-9)).astype(np.float32)
     return result
 
 

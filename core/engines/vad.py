@@ -17,7 +17,7 @@ _BLOCK_SAMPLES = 9375 * _FRAME  # 5 minutes
 _SPEECH = 0.5
 _SILENCE = 0.35
 _MIN_SPEECH_S = 0.15
-_MIN_PAUSE_S = 0.2
+_MIN_PAUSE_S = 0.3
 _PAD_S = 0.2
 
 
