@@ -7,7 +7,6 @@ in one fixed place unless told otherwise; here they lie in a folder of this star
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import shutil
@@ -100,6 +99,7 @@ class LocalCluster:
         start_hosts(self.settings, num_cpus=self.placement.tenant_hosts.cpus)
         http = self.settings.http
         options = {"host": http.host, "port": http.port, "location": "HeadOnly"}
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
         serve.start(http_options=options, logging_config={"log_level": "WARNING", "enable_access_log": False})
         serve.run(build(self.settings, self.placement), name=APP, route_prefix="/")
 
@@ -108,10 +108,7 @@ class LocalCluster:
         import ray
 
         if ray.is_initialized():
-            with contextlib.suppress(Exception):
-                from ray import serve
-
-                serve.shutdown()
+            # Serve's own shutdown waits for replicas one by one; all of them end with this Ray anyway.
             ray.shutdown()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
@@ -50,6 +51,7 @@ class Report:
     baseline: dict[str, float]
     deals: int
     parameters: dict[str, Any]
+    fingerprint: str  # of the data
 
 
 def recipe(name: str = "forecasting") -> dict[str, Any]:
@@ -58,7 +60,7 @@ def recipe(name: str = "forecasting") -> dict[str, Any]:
 
 
 def train(
-    histories: Sequence[DealHistory], *, version: int, how: Mapping[str, Any], say: Say = lambda _: None,
+    histories: Sequence[DealHistory], *, how: Mapping[str, Any], say: Say = lambda _: None,
     on_ray: bool = True, least: int = MIN_CLOSED_DEALS,
 ) -> Report:  # fmt: skip
     """Raises `NotEnoughDeals`. With `on_ray`, Ray must be running or is started locally."""
@@ -84,11 +86,12 @@ def train(
     metrics["days_coverage_90"] = _coverage(everything, test, days)
     baseline = _baseline(everything, fit | hold, test)
     meta = {
-        "version": version, "features": NAMES, "calibration": [slope, shift], "days": days,
+        "features": NAMES, "calibration": [slope, shift], "days": days,
         "bins": _bins(odds[hold], everything.deal[hold]), "metrics": metrics, "deals": len(closed),
     }  # fmt: skip
     parameters = {**how["booster"], "rounds": how["rounds"], "snapshots": len(everything.won)}
-    return Report(pack(model, meta), metrics, baseline, len(closed), parameters)
+    fingerprint = hashlib.sha256(everything.x.tobytes() + everything.won.tobytes()).hexdigest()[:16]
+    return Report(pack(model, meta), metrics, baseline, len(closed), parameters, fingerprint)
 
 
 def snapshots(closed: Sequence[DealHistory], *, every_days: float) -> Snapshots:

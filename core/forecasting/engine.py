@@ -40,7 +40,7 @@ def pointer_key(scope: str) -> str:
 class ForecastEngine:
     """One bundle on one thread. Raises `BadAnswer` for a bundle that is not of this code's features."""
 
-    def __init__(self, bundle: bytes, *, basis: str) -> None:
+    def __init__(self, bundle: bytes, *, basis: str, version: str) -> None:
         import xgboost
 
         with zipfile.ZipFile(io.BytesIO(bundle)) as file:
@@ -51,6 +51,7 @@ class ForecastEngine:
         if tuple(self.meta["features"]) != NAMES:
             raise BadAnswer("The model was trained on other features than this version builds. Train it again.")
         self._basis = basis
+        self._version = version
         self._booster = xgboost.Booster({"nthread": 1})
         self._booster.load_model(bytearray(model))
         self._slope, self._shift = self.meta["calibration"]
@@ -77,7 +78,7 @@ class ForecastEngine:
         return Prediction(
             probability=probability, low=low, high=high, days_low=days[0], days_to_close=days[1], days_high=days[2],
             reasons=tuple(sorted(reasons, key=lambda reason: -abs(reason.impact))),
-            model="forecasting", version=str(self.meta["version"]), basis=self._basis,
+            model="forecasting", version=self._version, basis=self._basis,
         )  # fmt: skip
 
     def _interval(self, p: float) -> tuple[float, float]:
@@ -134,5 +135,5 @@ class ModelForecaster:
         if hashlib.sha256(bundle).hexdigest() != pointer["sha256"]:
             raise BadAnswer("The model's bundle is not the one that was registered. Promote it again.")
         return await asyncio.get_running_loop().run_in_executor(
-            self._thread, lambda: ForecastEngine(bundle, basis=basis)
+            self._thread, lambda: ForecastEngine(bundle, basis=basis, version=str(pointer["version"]))
         )

