@@ -58,6 +58,12 @@ class LocalCluster:
         self.placement: Placement | None = None
 
     @property
+    def session_dir(self) -> Path:
+        """The folder of this start: its processes carry it in their environment."""
+        assert self._folder is not None
+        return self._folder
+
+    @property
     def url(self) -> str:
         return f"http://{self.settings.http.host}:{self.settings.http.port}"
 
@@ -98,9 +104,13 @@ class LocalCluster:
         assert self.placement is not None
         start_hosts(self.settings, num_cpus=self.placement.tenant_hosts.cpus)
         http = self.settings.http
-        options = {"host": http.host, "port": http.port, "location": "HeadOnly"}
+        options = {"host": http.host, "port": http.port}
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
-        serve.start(http_options=options, logging_config={"log_level": "WARNING", "enable_access_log": False})
+        serve.start(
+            proxy_location="HeadOnly",
+            http_options=options,
+            logging_config={"log_level": "WARNING", "enable_access_log": False},
+        )
         serve.run(build(self.settings, self.placement), name=APP, route_prefix="/")
 
     def stop(self) -> None:

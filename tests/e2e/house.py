@@ -1,0 +1,143 @@
+"""How the end-to-end tests use the running house: as its users do, and as its misfortunes do."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+import psycopg
+import soundfile
+from sqlalchemy import make_url
+
+from cluster.local import LocalCluster
+
+PASSWORD = "correct horse battery"
+PATIENCE_S = 240.0
+
+
+class House:
+    def __init__(self, cluster: LocalCluster) -> None:
+        self.cluster = cluster
+        self.settings = cluster.settings
+        self._tenants = 0
+
+    def tenant(self, *, locale: str = "en-US") -> User:
+        """A new tenant, by its administrator."""
+        self._tenants += 1
+        http = httpx2.Client(base_url=self.cluster.url, timeout=120)
+        slug = f"tenant-{self._tenants}"
+        body = {
+            "company": "Brightline", "slug": slug, "name": "Emma Carter", "email": f"emma@{slug}.example",
+            "password": PASSWORD, "locale": locale, "currency": "USD",
+        }  # fmt: skip
+        session = checked(http.post("/v1/signup", json=body))
+        http.headers["Authorization"] = f"Bearer {session['access_token']}"
+        return User(http, session["tenant_id"])
+
+    def rows(self, query: str, *values: Any) -> list[Any]:
+        """What the database holds, seen by its owner."""
+        assert self.settings.database.admin_url is not None
+        url = make_url(self.settings.database.admin_url.get_secret_value()).render_as_string(False)
+        with psycopg.connect(url, autocommit=True) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def kill(self, title: str) -> int:
+        """kill -9 every process of Ray whose title holds the text; returns how many."""
+        found = [p for p in psutil.process_iter(["cmdline"]) if title in " ".join(p.info["cmdline"] or [])]
+        mine = [p for p in found if str(self.cluster.session_dir) in " ".join(_environment(p))]
+        for process in mine:
+            os.kill(process.pid, signal.SIGKILL)
+        return len(mine)
+
+    def cut_connections(self) -> int:
+        return len(
+            self.rows(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'salesedge' "
+                "AND datname = current_database()"
+            )
+        )
+
+
+class User:
+    """Somebody who is logged in."""
+
+    def __init__(self, http: httpx2.Client, tenant_id: str) -> None:
+        self.http = http
+        self.tenant_id = tenant_id
+
+    def get(self, path: str) -> Any:
+        return checked(self.http.get(path))
+
+    def post(self, path: str, **options: Any) -> Any:
+        return checked(self.http.post(path, **options))
+
+    def deal(self, name: str = "Harbor Foods") -> dict[str, Any]:
+        account = self.post("/v1/accounts", json={"name": name})
+        contact = self.post(
+            "/v1/contacts", json={"account_id": account["id"], "name": "Daniel Reed", "email": "daniel@harbor.example"}
+        )
+        body = {
+            "account_id": account["id"], "contact_id": contact["id"], "name": name, "value_cents": 60_000_00,
+            "stage": "proposal",
+        }  # fmt: skip
+        deal: dict[str, Any] = self.post("/v1/deals", json=body)
+        return deal
+
+    def upload(self, data: bytes, name: str, deal_id: str) -> dict[str, Any]:
+        call: dict[str, Any] = self.post("/v1/calls", files={"audio": (name, data)}, data={"deal_id": deal_id})
+        return call
+
+    def follow(self, call_id: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Ask for the call until the condition holds; failing it says what was seen last."""
+        end = time.monotonic() + PATIENCE_S
+        seen: dict[str, Any] = {}
+        while time.monotonic() < end:
+            answer = self.http.get(f"/v1/calls/{call_id}")
+            if answer.status_code == 200:
+                seen = answer.json()
+                if until(seen):
+                    return seen
+            time.sleep(0.05)
+        raise AssertionError(f"it did not come to that: {seen}")
+
+    def finished(self, call_id: str) -> dict[str, Any]:
+        seen = self.follow(call_id, lambda call: call["status"] in ("ready", "failed"))
+        assert seen["status"] == "ready", seen
+        return seen
+
+    def tasks(self, deal_id: str) -> list[dict[str, Any]]:
+        """The deal's tasks, once there is one and each has the draft that it needs."""
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            tasks = [self.get(f"/v1/tasks/{t['id']}") for t in self.get(f"/v1/tasks?deal_id={deal_id}")["items"]]
+            if tasks and all(task["draft"] or task["template"] is None for task in tasks):
+                return tasks
+            time.sleep(0.05)
+        raise AssertionError("no task came")
+
+
+def checked(answer: httpx2.Response) -> Any:
+    assert answer.status_code < 400, answer.text
+    return answer.json()
+
+
+def piece(path: Path, start_s: float, length_s: float) -> bytes:
+    """A stretch of a recording, as a wav file of its own."""
+    samples, rate = soundfile.read(path, dtype="int16")
+    out = io.BytesIO()
+    soundfile.write(out, samples[round(start_s * rate) : round((start_s + length_s) * rate)], rate, format="WAV")
+    return out.getvalue()
+
+
+def _environment(process: psutil.Process) -> list[str]:
+    try:
+        return [f"{k}={v}" for k, v in process.environ().items()]
+    except psutil.Error:
+        return []
