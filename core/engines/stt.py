@@ -38,6 +38,8 @@ _INVENTED = re.compile(
 )
 _DOUBT_NO_SPEECH = 0.3
 _DOUBT_CONFIDENCE = 0.5
+# Words that fit no sound: what a noise is taken for.
+_LEAST_CONFIDENCE = 0.3
 # The same few words over and over: a decoder that has lost its way.
 _LOOP_REPEATS = 4
 _LOOP_MAX_WORDS = 6
@@ -167,6 +169,8 @@ def _utterances(segment: Any, duration_s: float) -> list[Utterance]:
     for words in _sentences(_without_loops(_words(segment.words or [], duration_s))):
         text = " ".join(word.text for word in words)
         confidence = sum(word.confidence for word in words) / len(words)
+        if confidence < _LEAST_CONFIDENCE:
+            continue
         doubtful = segment.no_speech_prob > _DOUBT_NO_SPEECH or confidence < _DOUBT_CONFIDENCE
         if not (doubtful and _INVENTED.match(text)):
             kept.append(Utterance(text, words[0].start_s, words[-1].end_s, words, round(confidence, 4)))
