@@ -6,14 +6,18 @@ with one line each: name, what is wrong, how to mend it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.kit.errors import BadInput
 
@@ -41,7 +45,7 @@ class RedisSettings(Section):
 class ObjectSettings(Section):
     """`url`: `file:<folder>` or `s3://<bucket>`; the rest is for S3."""
 
-    url: str = "file:objects"
+    url: str = Field("file:objects", pattern=r"^(file:.+|s3://[^/]+/?)$")
     endpoint: str | None = None
     region: str = "us-east-1"
     access_key: SecretStr | None = None
@@ -103,7 +107,11 @@ class LogSettings(Section):
     format: Literal["json", "console"] = "json"
 
 
-class Settings(Section):
+class Settings(BaseSettings):
+    """Made by `load`: a value of its own reads neither files nor the environment."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
     environment: Literal["dev", "staging", "prod"] = "dev"
     data_dir: Path = Path(".salesedge")
     profile: Literal["auto", "cpu", "gpu"] = "auto"
@@ -119,6 +127,17 @@ class Settings(Section):
     agents: AgentSettings = AgentSettings()
     mlflow: MlflowSettings = MlflowSettings()
     log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
 
 
 class DeploymentPlacement(Section):
@@ -147,57 +166,122 @@ class Placement(Section):
     tenant_hosts: DeploymentPlacement
 
 
-def configs_dir() -> Path:
+def configs_dir(env: Mapping[str, str] | None = None) -> Path:
     """The data folder beside the packages, or where SALESEDGE_CONFIGS says."""
-    given = os.environ.get(f"{PREFIX}CONFIGS")
+    given = (os.environ if env is None else env).get(f"{PREFIX}CONFIGS")
     return Path(given) if given else Path(__file__).resolve().parent.parent / "configs"
 
 
 def load(environment: str | None = None, env: Mapping[str, str] | None = None) -> Settings:
-    """Raises `SettingsError` with a line for each wrong setting."""
-    env = os.environ if env is None else env
-    name = environment or env.get(f"{PREFIX}ENVIRONMENT", "dev")
-    path = configs_dir() / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in configs_dir().glob("*.yaml") if p.stem in ("dev", "staging", "prod")))
-        raise SettingsError(f"{PREFIX}ENVIRONMENT: there is no {name}. Choose one of {known}.")
-    tree = {"environment": name, **(yaml.safe_load(path.read_text("utf-8")) or {})}
-    _overlay(tree, env)
+    """Raises `SettingsError` with a line for each wrong setting. An empty variable counts as not set."""
+    given = {name: value for name, value in (os.environ if env is None else env).items() if value}
+    name = environment or given.get(f"{PREFIX}ENVIRONMENT", "dev")
+    tree = _from_file(name, configs_dir(given))
+    lines = _strangers(given)
     try:
-        settings = Settings.model_validate(tree)
+        settings = Settings(**_merged(tree, _Environment(given)()))
     except ValidationError as error:
-        raise SettingsError("\n".join(_line(problem) for problem in error.errors())) from None
+        lines += [_line(problem) for problem in error.errors()]
+    if lines:
+        raise SettingsError("\n".join(lines))
     return _complete(settings)
 
 
 def placement(profile: str) -> Placement:
-    path = configs_dir() / "profiles" / f"{profile}.yaml"
+    name = f"configs/profiles/{profile}.yaml"
     try:
-        return Placement.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except (OSError, ValidationError) as error:
-        raise SettingsError(f"configs/profiles/{profile}.yaml: {error}") from None
+        return Placement.model_validate(yaml.safe_load((configs_dir() / "profiles" / f"{profile}.yaml").read_bytes()))
+    except OSError:
+        raise SettingsError(
+            f"{name}: cannot be read. Choose SALESEDGE_PROFILE cpu or gpu, or write that file."
+        ) from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{name}: {_where(error)}. Mend the file.") from None
+    except ValidationError as error:
+        wrong = [f"{'.'.join(map(str, p['loc'])) or 'the file'}: {p['msg']}. Mend {name}." for p in error.errors()]
+        raise SettingsError("\n".join(wrong)) from None
 
 
-def _overlay(tree: dict[str, Any], env: Mapping[str, str]) -> None:
-    reserved = {f"{PREFIX}CONFIGS", f"{PREFIX}ENVIRONMENT", f"{PREFIX}DATA"}
-    for name in sorted(env):
-        if not name.startswith(PREFIX) or name in reserved:
-            continue
-        path = name.removeprefix(PREFIX).lower().split("__")
-        branch = tree
-        for part in path[:-1]:
-            branch = branch.setdefault(part, {})
-        raw = env[name]
-        branch[path[-1]] = yaml.safe_load(raw) if raw[:1] in "[{" else raw
+class _Environment(EnvSettingsSource):
+    """Variables of a mapping, as pydantic-settings reads those of the process."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        super().__init__(Settings, env_prefix=PREFIX, env_nested_delimiter="__")
+        self.env_vars = {name.lower(): value for name, value in env.items() if name != f"{PREFIX}ENVIRONMENT"}
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value  # validation then refuses it, by its name
+
+
+def _from_file(name: str, folder: Path) -> dict[str, Any]:
+    """What `<name>.yaml` says."""
+    path = folder / f"{name}.yaml"
+    known = get_args(Settings.model_fields["environment"].annotation)
+    if name not in known:
+        raise SettingsError(f"{PREFIX}ENVIRONMENT: there is no {name}. Choose one of {', '.join(known)}.")
+    try:
+        tree = yaml.safe_load(path.read_bytes()) or {}
+    except OSError:
+        raise SettingsError(f"{PREFIX}CONFIGS: {path} cannot be read. Set it to the folder with the configs.") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"configs/{path.name}: {_where(error)}. Mend the file.") from None
+    if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
+        raise SettingsError(f"configs/{path.name}: holds no settings by name. Write `section: {{name: value}}`.")
+    return {**tree, "environment": name}
+
+
+def _where(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f"no YAML at line {mark.line + 1}" if mark else "no YAML"
+
+
+def _merged(tree: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {name: value for name, value in tree.items() if value is not None}
+    for name, value in over.items():
+        below = merged.get(name)
+        merged[name] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _strangers(env: Mapping[str, str]) -> list[str]:
+    """A variable of ours that names no section would be passed over in silence."""
+    reserved = {f"{PREFIX}CONFIGS", f"{PREFIX}DATA"}
+    ours = (name for name in sorted(env) if name.startswith(PREFIX) and name not in reserved)
+    first = {name: name.removeprefix(PREFIX).lower().split("__")[0] for name in ours}
+    return [_no_such(name) for name, section in first.items() if section not in Settings.model_fields]
+
+
+def _no_such(variable: str) -> str:
+    return f"{variable}: there is no such setting. Remove it, or look for its right name in core/settings.py."
 
 
 def _line(problem: Any) -> str:
     path = [str(part) for part in problem["loc"]]
     variable = PREFIX + "__".join(part.upper() for part in path)
     if problem["type"] == "extra_forbidden":
-        return f"{variable}: there is no such setting. Remove it, or look for its right name in core/settings.py."
-    given = "" if "secret" in str(problem.get("input")).lower() else f" (now: {problem.get('input')!r})"
-    return f"{variable}: {problem['msg']}{given}. Set it in the environment or in configs/."
+        return _no_such(variable)
+    secret = _is_secret(path)
+    given = "" if secret else f" (now: {problem.get('input')!r})"
+    wrong = problem["msg"]
+    if secret and problem["type"] == "too_short":
+        wrong = f"must have at least {problem['ctx']['min_length']} characters"
+    return f"{variable}: {wrong}{given}. Set it in the environment or in configs/."
+
+
+def _is_secret(path: list[str]) -> bool:
+    """What stands there, or anywhere below, is not for a message."""
+    model: Any = Settings
+    for part in path:
+        field = getattr(model, "model_fields", {}).get(part)
+        if field is None:
+            return False
+        model = field.annotation
+        if "SecretStr" in str(model):
+            return True
+    return any("SecretStr" in str(field.annotation) for field in getattr(model, "model_fields", {}).values())
 
 
 def _complete(settings: Settings) -> Settings:
@@ -230,9 +314,24 @@ def _placed(settings: Settings) -> Settings:
 def _with_local_key(settings: Settings) -> Settings:
     """A developer's machine makes its signing key once and keeps it."""
     path = settings.data_dir / "signing_key"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(48))
-    auth = settings.auth.model_copy(update={"signing_key": SecretStr(path.read_text("utf-8"))})
-    return settings.model_copy(update={"auth": auth})
+    try:
+        if not path.exists():
+            _write_once(path, secrets.token_urlsafe(48))
+        key = SecretStr(path.read_text("utf-8"))
+    except OSError as error:
+        line = f"{PREFIX}DATA_DIR: {settings.data_dir}: {error.strerror}. Set it to a folder that can be written."
+        raise SettingsError(line) from None
+    return settings.model_copy(update={"auth": settings.auth.model_copy(update={"signing_key": key})})
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Whole or not at all, readable by the owner alone; of two that write at once the first one wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        os.unlink(temporary)
