@@ -1,0 +1,21 @@
+"""`python -m tests.bench [name …]`"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+NAMES = ("events", "predict", "stt", "api_get", "start")
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or NAMES
+    unknown = [name for name in wanted if name not in NAMES]
+    if unknown:
+        raise SystemExit(f"There is no benchmark {', '.join(unknown)}. There are {', '.join(NAMES)}.")
+    for name in wanted:
+        importlib.import_module(f"tests.bench.{name}").run()
+
+
+if __name__ == "__main__":
+    main()
