@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _FRAME = 512
 # Memory stays the same for any length: one block at a time. The model starts afresh in each.
-_BLOCK_SAMPLES = 9375 * _FRAME  # 5 minutes
+_BLOCK_SAMPLES = 1875 * _FRAME  # one minute
 
 _SPEECH = 0.5
 _SILENCE = 0.35

@@ -14,18 +14,20 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from core.forecasting import rules
 from core.forecasting.features import NAMES
 from core.kit.errors import BadAnswer, NotFound
+from core.kit.log import logger
 from core.ports import ObjectStore, Prediction, Reason
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+log = logger("forecasting")
 
 MOST_BUNDLE_BYTES = 64 << 20
 MOST_TENANTS = 50
@@ -37,23 +39,36 @@ def pointer_key(scope: str) -> str:
     return f"models/forecasting/{scope}/champion.json"
 
 
+def _unpack(bundle: bytes) -> tuple[dict[str, Any], bytes]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(bundle)) as file:
+            if sum(item.file_size for item in file.infolist()) > MOST_BUNDLE_BYTES:
+                raise BadAnswer("The model's bundle is too large.")
+            meta: dict[str, Any] = json.loads(file.read("meta.json"))
+            missing = {"features", "calibration", "interval", "days"} - meta.keys()
+            if missing:
+                raise BadAnswer(f"The model's bundle lacks {', '.join(sorted(missing))}. Train it again.")
+            return meta, file.read("model.ubj")
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise BadAnswer("The model's bundle cannot be read. Train it again.") from error
+
+
 class ForecastEngine:
-    """One bundle on one thread. Raises `BadAnswer` for a bundle that is not of this code's features."""
+    """One bundle on one thread. Raises `BadAnswer` for a bundle that is broken or not of this code's features."""
 
     def __init__(self, bundle: bytes, *, basis: str, version: str) -> None:
         import xgboost
 
-        with zipfile.ZipFile(io.BytesIO(bundle)) as file:
-            if sum(item.file_size for item in file.infolist()) > MOST_BUNDLE_BYTES:
-                raise BadAnswer("The model's bundle is too large.")
-            self.meta: dict[str, Any] = json.loads(file.read("meta.json"))
-            model = file.read("model.ubj")
+        self.meta, model = _unpack(bundle)
         if tuple(self.meta["features"]) != NAMES:
             raise BadAnswer("The model was trained on other features than this version builds. Train it again.")
         self._basis = basis
         self._version = version
         self._booster = xgboost.Booster({"nthread": 1})
-        self._booster.load_model(bytearray(model))
+        try:
+            self._booster.load_model(bytearray(model))
+        except xgboost.core.XGBoostError as error:
+            raise BadAnswer("The model in the bundle cannot be read. Train it again.") from error
         self._slope, self._shift = self.meta["calibration"]
 
     def predict(self, rows: Sequence[Mapping[str, float | None]]) -> list[Prediction]:
@@ -82,13 +97,10 @@ class ForecastEngine:
         )  # fmt: skip
 
     def _interval(self, p: float) -> tuple[float, float]:
-        """Wilson's 90 % interval, as if the calibration deals with odds like these were all the evidence there is."""
-        edges, counts = self.meta["bins"]["edges"], self.meta["bins"]["deals"]
+        """Where the share won among the next deals with odds like these will lie, nine times of ten."""
+        edges, evidence = self.meta["interval"]["edges"], self.meta["interval"]["evidence"]
         place = sum(p >= edge for edge in edges)
-        n, z2 = max(1, counts[place]), 1.6448536269514722**2
-        middle = (p + z2 / (2 * n)) / (1 + z2 / n)
-        half = math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-        return max(0.0, min(p, middle - half)), min(1.0, max(p, middle + half))
+        return rules.wilson(p, max(1.0, evidence[place]))
 
 
 def _number(value: float | None) -> float:
@@ -96,7 +108,11 @@ def _number(value: float | None) -> float:
 
 
 class ModelForecaster:
-    """`Forecaster`: the tenant's own champion, else the global one, else the plain base rate. Holds few in memory."""
+    """`Forecaster`: the tenant's own champion, else the global one, else the plain base rate. Holds few in memory.
+
+    A champion that cannot be used (broken, or of an older version's features) is logged and passed over like one that
+    is not there: every answer says what it rests on.
+    """
 
     def __init__(
         self, objects: ObjectStore, *, base_rates: Callable[[UUID], Awaitable[Mapping[str, int]]],
@@ -106,34 +122,52 @@ class ModelForecaster:
         self._base_rates = base_rates
         self._most = most_tenants
         self._engines: OrderedDict[str, ForecastEngine | None] = OrderedDict()
+        self._loading = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="forecast")
 
     async def predict(self, tenant_id: UUID, rows: Sequence[Mapping[str, float | None]]) -> list[Prediction]:
         engine = await self._engine(str(tenant_id), "tenant") or await self._engine(GLOBAL, "global")
         if engine is None:
             counts = await self._base_rates(tenant_id)
-            return [replace(rules.base_rate(counts["won"], counts["lost"])) for _ in rows]
+            return [rules.base_rate(counts["won"], counts["lost"]) for _ in rows]
         return await asyncio.get_running_loop().run_in_executor(self._thread, engine.predict, rows)
 
     async def reload(self) -> None:
-        self._engines.clear()
+        # Under the lock: what began to load before the call is not kept after it.
+        async with self._loading:
+            self._engines.clear()
 
     async def _engine(self, scope: str, basis: str) -> ForecastEngine | None:
         if scope not in self._engines:
-            self._engines[scope] = await self._load(scope, basis)
-            while len(self._engines) > self._most:
-                self._engines.popitem(last=False)
+            async with self._loading:
+                if scope not in self._engines:
+                    loaded = await self._load(scope, basis)
+                    self._engines[scope] = loaded
+                    while len(self._engines) > self._most:
+                        self._engines.popitem(last=False)
+                    return loaded
         self._engines.move_to_end(scope)
         return self._engines[scope]
 
     async def _load(self, scope: str, basis: str) -> ForecastEngine | None:
         try:
-            pointer = json.loads(await self._objects.get(pointer_key(scope)))
+            return await self._champion(scope, basis)
         except NotFound:
             return None
-        bundle = await self._objects.get(pointer["key"])
-        if hashlib.sha256(bundle).hexdigest() != pointer["sha256"]:
+        except BadAnswer as error:
+            log.error("champion_unusable", scope=scope, reason=error.detail)
+            return None
+
+    async def _champion(self, scope: str, basis: str) -> ForecastEngine:
+        pointer = await self._objects.get(pointer_key(scope))
+        try:
+            told = json.loads(pointer)
+            key, sha256, version = str(told["key"]), told["sha256"], str(told["version"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadAnswer("The pointer to the champion cannot be read. Promote a version again.") from error
+        bundle = await self._objects.get(key)
+        if hashlib.sha256(bundle).hexdigest() != sha256:
             raise BadAnswer("The model's bundle is not the one that was registered. Promote it again.")
         return await asyncio.get_running_loop().run_in_executor(
-            self._thread, lambda: ForecastEngine(bundle, basis=basis, version=str(pointer["version"]))
+            self._thread, lambda: ForecastEngine(bundle, basis=basis, version=version)
         )

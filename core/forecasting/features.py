@@ -8,6 +8,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import TypeVar
+
+T = TypeVar("T")
 
 STAGES = ("prospecting", "qualification", "discovery", "proposal", "negotiation", "closed_won", "closed_lost")
 SEGMENTS = ("smb", "mid_market", "enterprise")
@@ -46,7 +49,10 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class DealHistory:
-    """One deal with all that happened to it, oldest first; `won` is None while it is open."""
+    """One deal with all that happened to it, oldest first; `won` is None while it is open.
+
+    Value and expected date are rewritten while a deal lives, last of all when it closes: what each said before is in
+    `value_was` and `expected_close_was`, as (until when, what)."""
 
     value_cents: int
     currency: str
@@ -59,27 +65,34 @@ class DealHistory:
     expected_close_on: date | None = None
     closed_at: datetime | None = None
     won: bool | None = None
+    value_was: Sequence[tuple[datetime, int]] = ()
+    expected_close_was: Sequence[tuple[datetime, date | None]] = ()
 
 
 def build(history: DealHistory, as_of: datetime) -> dict[str, float | None]:
     """Every feature of `NAMES`; None where it is not known. What lies after `as_of` is not looked at."""
     changes = [c for c in history.stage_changes if c.at <= as_of and c.stage in _OPEN]
     contacts = [a for a in history.activities if a.at <= as_of]
+    value_cents = _then(history.value_was, as_of, history.value_cents)
+    expected_close_on = _then(history.expected_close_was, as_of, history.expected_close_on)
     row: dict[str, float | None] = {
-        "log_value": math.log1p(history.value_cents / 100),
+        "log_value": math.log1p(value_cents / 100),
         "days_open": _days(history.opened_at, as_of),
         **_stage(changes, history.opened_at, as_of),
         **_contact(contacts, as_of),
         **_heard(contacts),
-        "days_to_expected_close": (history.expected_close_on - as_of.date()).days
-        if history.expected_close_on
-        else None,
+        "days_to_expected_close": float((expected_close_on - as_of.date()).days) if expected_close_on else None,
     }
     for name in SEGMENTS:
         row[f"segment_{name}"] = float(history.segment == name)
     for name in SOURCES:
         row[f"source_{name}"] = float(history.source == name)
     return {name: row[name] for name in NAMES}
+
+
+def _then(was: Sequence[tuple[datetime, T]], as_of: datetime, now: T) -> T:
+    """What a field said at `as_of`."""
+    return next((value for until, value in was if as_of < until), now)
 
 
 def _days(start: datetime, end: datetime) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from core.deals.repository import Story
 from core.forecasting.features import Activity, DealHistory, StageChange
 
@@ -29,4 +31,10 @@ def history(story: Story) -> DealHistory:
         expected_close_on=deal.expected_close_on,
         closed_at=deal.closed_at,
         won=None if deal.outcome is None else deal.outcome == "won",
+        value_was=tuple((c.at, int(c.before[0])) for c in story.changes if c.field == "value_cents"),
+        expected_close_was=tuple(
+            (c.at, date.fromisoformat(c.before[0]) if c.before[0] else None)
+            for c in story.changes
+            if c.field == "expected_close_on"
+        ),
     )  # fmt: skip

@@ -17,20 +17,23 @@ def risk(probability: float) -> str:
 
 
 def base_rate(won: int, lost: int) -> Prediction:
-    """Where there is too little to learn from: the plain share of deals won, with Wilson's 90 % interval (1927)."""
+    """Where there is too little to learn from: the plain share of deals won, with its 90 % interval. Days are broad
+    guesses, not measured."""
     total = won + lost
     share = (won + 1) / (total + 2)  # Laplace: with no deals at all, one half
-    if total == 0:
-        low, high = 0.0, 1.0
-    else:
-        p, z2 = won / total, _Z_90**2
-        middle = (p + z2 / (2 * total)) / (1 + z2 / total)
-        half = _Z_90 * math.sqrt(p * (1 - p) / total + z2 / (4 * total**2)) / (1 + z2 / total)
-        low, high = max(0.0, middle - half), min(1.0, middle + half)
+    low, high = wilson(won / total, total) if total else (0.0, 1.0)
     return Prediction(
         probability=share, low=min(low, share), high=max(high, share), days_to_close=60, days_low=7, days_high=180,
         reasons=(), model="base_rate", version="0", basis="base_rate",
     )  # fmt: skip
+
+
+def wilson(share: float, total: float) -> tuple[float, float]:
+    """90 % interval of a share seen in `total` deals (Wilson, 1927)."""
+    z2 = _Z_90**2 / total
+    middle = (share + z2 / 2) / (1 + z2)
+    half = math.sqrt(z2 * (share * (1 - share) + z2 / 4)) / (1 + z2)
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
 def change(before: Sequence[Reason], after: Sequence[Reason]) -> list[Reason]:
