@@ -50,9 +50,7 @@ class ByTime:
 @st.composite
 def speech(draw: st.DrawFn) -> list[Span]:
     at_s, spans = 0.0, []
-    for pause_s, length_s in draw(
-        st.lists(st.tuples(st.floats(0.01, 20), st.floats(0.1, 70)), max_size=25)
-    ):
+    for pause_s, length_s in draw(st.lists(st.tuples(st.floats(0.01, 20), st.floats(0.1, 70)), max_size=25)):
         spans.append(Span(at_s + pause_s, at_s + pause_s + length_s))
         at_s = spans[-1].end_s
     return spans
@@ -78,9 +76,7 @@ def test_a_window_is_as_long_as_said_and_every_moment_leads_back(spans: list[Spa
         assert cut.size / SAMPLE_RATE_HZ <= turns.MOST_WINDOW_S + 0.01
         moments = [window.locate(at_s) for at_s in np.linspace(0, cut.size / SAMPLE_RATE_HZ, 40)]
         assert [at_s for _, at_s in moments] == sorted(at_s for _, at_s in moments)
-        assert all(
-            window.spans[n].start_s - 1e-6 <= at_s <= window.spans[n].end_s + 1e-6 for n, at_s in moments
-        )
+        assert all(window.spans[n].start_s - 1e-6 <= at_s <= window.spans[n].end_s + 1e-6 for n, at_s in moments)
 
 
 def test_long_pauses_are_shortened_and_short_ones_kept() -> None:
