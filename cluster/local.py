@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import shutil
 import socket
 import tempfile
@@ -33,10 +34,11 @@ def profile(settings: Settings) -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """Of those that neither Ray's workers nor outgoing connections take: one is free until it is used."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        if is_free("", port):
+            return port
+    raise Unavailable("No port between 20000 and 32000 is free.")
 
 
 def is_free(host: str, port: int) -> bool:
@@ -142,6 +144,8 @@ def _environment(folder: Path) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": 0,
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": 0,
         "RAY_DEDUP_LOGS": 0,
+        "RAY_worker_maximum_startup_concurrency": 8,  # the whole graph starts at once
+        "GRPC_ENABLE_FORK_SUPPORT": 0,  # what is forked here is another program at once
         "OMP_WAIT_POLICY": "passive",
     }
     return {name: str(value) for name, value in wanted.items()}

@@ -186,10 +186,6 @@ class Forecaster(Protocol):
         """One prediction for each row of features (names as in `core.forecasting.features.NAMES`)."""
         ...
 
-    async def reload(self) -> None:
-        """Look again at which version the alias names."""
-        ...
-
 
 # ── content ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 

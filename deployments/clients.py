@@ -77,9 +77,6 @@ class RemoteForecaster:
         predictions: list[Prediction] = await ask(self._handle, "predict", tenant_id, list(rows))
         return predictions
 
-    async def reload(self) -> None:
-        await ask(self._handle, "reload")
-
 
 class RemoteGenerator:
     def __init__(self, handle: Any) -> None:

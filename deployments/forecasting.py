@@ -17,6 +17,3 @@ class Forecasting:
 
     async def predict(self, tenant_id: UUID, rows: Sequence[Mapping[str, float | None]]) -> list[Prediction]:
         return await self._engine.predict(tenant_id, rows)
-
-    async def reload(self) -> None:
-        await self._engine.reload()

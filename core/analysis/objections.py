@@ -11,6 +11,7 @@ from core.ports import Intention, Mood
 
 _SURE = 0.5  # intention confidence that suffices alone
 _HALF_SURE = 0.25  # suffices together with words of an objection
+_SURE_OF_OTHER = 0.85  # where no word says what it is about
 _ANSWER_TURNS = 3  # how many turns the seller has to answer
 _ANSWER_WORDS = 8  # an answer is more than an "okay"
 
@@ -37,6 +38,8 @@ def find(turns: Sequence[Turn], moods: Sequence[Mood], language: str) -> list[Ob
         if turn.speaker == "seller" or (confidence := _confidence(turn, mood, words)) is None:
             continue
         kind = _kind(turn.text, words)
+        if kind == "other" and confidence < _SURE_OF_OTHER:
+            continue  # a complaint about the world is no objection to the offer
         met, answer, why = _met(turns, moods, number, words, kind)
         found.append(Objection(kind, number, turn.start_s, turn.text, round(confidence, 3), met, answer, why))
     return found

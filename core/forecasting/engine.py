@@ -10,10 +10,12 @@ import hashlib
 import io
 import json
 import math
+import time
 import zipfile
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -31,6 +33,8 @@ log = logger("forecasting")
 
 MOST_BUNDLE_BYTES = 64 << 20
 MOST_TENANTS = 50
+FRESH_S = 5.0
+"""How long a replica may serve the champion of before."""
 GLOBAL = "global"
 
 
@@ -107,22 +111,31 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    looked_at: float
+    pointer: bytes
+    engine: ForecastEngine | None
+
+
 class ModelForecaster:
     """`Forecaster`: the tenant's own champion, else the global one, else the plain base rate. Holds few in memory.
 
-    A champion that cannot be used (broken, or of an older version's features) is logged and passed over like one that
-    is not there: every answer says what it rests on.
+    The pointer is looked at again after `fresh_s`, so every replica serves a new champion soon after its promotion. A
+    champion that cannot be used (broken, or of an older version's features) is logged and passed over like one that is
+    not there: every answer says what it rests on.
     """
 
     def __init__(
         self, objects: ObjectStore, *, base_rates: Callable[[UUID], Awaitable[Mapping[str, int]]],
-        most_tenants: int = MOST_TENANTS,
+        most_tenants: int = MOST_TENANTS, fresh_s: float = FRESH_S,
     ) -> None:  # fmt: skip
         self._objects = objects
         self._base_rates = base_rates
         self._most = most_tenants
-        self._engines: OrderedDict[str, ForecastEngine | None] = OrderedDict()
-        self._loading = asyncio.Lock()
+        self._fresh_s = fresh_s
+        self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._looking = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="forecast")
 
     async def predict(self, tenant_id: UUID, rows: Sequence[Mapping[str, float | None]]) -> list[Prediction]:
@@ -132,34 +145,37 @@ class ModelForecaster:
             return [rules.base_rate(counts["won"], counts["lost"]) for _ in rows]
         return await asyncio.get_running_loop().run_in_executor(self._thread, engine.predict, rows)
 
-    async def reload(self) -> None:
-        # Under the lock: what began to load before the call is not kept after it.
-        async with self._loading:
-            self._engines.clear()
-
     async def _engine(self, scope: str, basis: str) -> ForecastEngine | None:
-        if scope not in self._engines:
-            async with self._loading:
-                if scope not in self._engines:
-                    loaded = await self._load(scope, basis)
-                    self._engines[scope] = loaded
-                    while len(self._engines) > self._most:
-                        self._engines.popitem(last=False)
-                    return loaded
-        self._engines.move_to_end(scope)
-        return self._engines[scope]
+        held = self._held.get(scope)
+        if held is None or held.looked_at + self._fresh_s <= time.monotonic():
+            async with self._looking:
+                if self._held.get(scope) is held:
+                    held = await self._look(scope, basis, held)
+                    self._held[scope] = held
+                    while len(self._held) > self._most:
+                        self._held.popitem(last=False)
+                held = self._held.get(scope, held)
+        assert held is not None
+        if scope in self._held:
+            self._held.move_to_end(scope)
+        return held.engine
 
-    async def _load(self, scope: str, basis: str) -> ForecastEngine | None:
+    async def _look(self, scope: str, basis: str, held: _Held | None) -> _Held:
+        """What the pointer now points to; what is held where it still says the same."""
+        now = time.monotonic()
         try:
-            return await self._champion(scope, basis)
+            pointer = await self._objects.get(pointer_key(scope))
         except NotFound:
-            return None
-        except BadAnswer as error:
+            return _Held(now, b"", None)
+        if held is not None and held.pointer == pointer:
+            return _Held(now, pointer, held.engine)
+        try:
+            return _Held(now, pointer, await self._load(pointer, basis))
+        except (BadAnswer, NotFound) as error:
             log.error("champion_unusable", scope=scope, reason=error.detail)
-            return None
+            return _Held(now, pointer, None)
 
-    async def _champion(self, scope: str, basis: str) -> ForecastEngine:
-        pointer = await self._objects.get(pointer_key(scope))
+    async def _load(self, pointer: bytes, basis: str) -> ForecastEngine:
         try:
             told = json.loads(pointer)
             key, sha256, version = str(told["key"]), told["sha256"], str(told["version"])

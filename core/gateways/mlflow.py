@@ -22,6 +22,7 @@ class Registry:
     def __init__(self, uri: str, artifacts: str, objects: ObjectStore) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
         import mlflow
 
         self._mlflow = mlflow

@@ -85,9 +85,6 @@ class FakeForecaster:
     async def predict(self, tenant_id: UUID, rows: Sequence[Mapping[str, float | None]]) -> list[Prediction]:
         return [self._one(row) for row in rows]
 
-    async def reload(self) -> None:
-        return None
-
     def _one(self, row: Mapping[str, float | None]) -> Prediction:
         open_ = row["unanswered_objections"] or 0.0
         plain = rules.base_rate(50, 50)
