@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -19,11 +19,9 @@ from core.competitors import repository as competitors
 from core.competitors.model import Competitor
 from core.deals import repository as deals
 from core.deals.model import Account, Activity, Contact, Deal, DealChange
-from core.forecasting.refresh import predict
-from core.kit.db import Database, Tx
+from core.kit.db import Database
 from core.kit.ids import new_id
 from core.kit.security import Identity
-from core.ports import Forecaster
 from core.settings import Settings, configs_dir
 from core.tenants import repository as tenants
 from core.tenants.permissions import Roles
@@ -99,16 +97,6 @@ async def load_pipeline(db: Database, tenant_id: UUID, owner_id: UUID, *, count:
                 await deals.add_many(tx, table, batch)
                 written += len(batch)
         return written
-
-
-async def forecast_open_deals(tx: Tx, forecaster: Forecaster) -> int:
-    """Predict every open deal, in a few calls of the model."""
-    todo: Iterator[Deal] = iter(await deals.open_deals(tx))
-    count = 0
-    while batch := list(islice(todo, 200)):
-        await predict(tx, batch, new_id(), "DEMO", forecaster)
-        count += len(batch)
-    return count
 
 
 def _rows(deal: SimulatedDeal, owner_id: UUID, now: datetime) -> tuple[list[dict[str, Any]], ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from core.forecasting.model import Forecast
 from core.kit.db import Tx
@@ -24,7 +25,7 @@ async def by_cause(tx: Tx, deal_id: UUID, cause: UUID) -> Forecast | None:
 
 async def of_deals(tx: Tx, page: PageRequest) -> list[Forecast]:
     """The newest forecast of each deal; deals by key, newest first."""
-    query = select(Forecast).distinct(Forecast.deal_id)
+    query = select(Forecast).ext(distinct_on(Forecast.deal_id))
     if page.before is not None:
         query = query.where(Forecast.deal_id < page.before)
     ordered = query.order_by(Forecast.deal_id.desc(), Forecast.at.desc(), Forecast.id.desc()).limit(page.limit)

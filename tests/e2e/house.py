@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import psutil
@@ -16,7 +17,11 @@ import psycopg
 import soundfile
 from sqlalchemy import make_url
 
+from cluster.demo_tenant import load_pipeline
 from cluster.local import LocalCluster
+from cluster.training import train_forecasting
+from core import bootstrap
+from training.forecasting import Report
 
 PASSWORD = "correct horse battery"
 PATIENCE_S = 240.0
@@ -47,6 +52,16 @@ class House:
         url = make_url(self.settings.database.admin_url.get_secret_value()).render_as_string(False)
         with psycopg.connect(url, autocommit=True) as connection:
             return connection.execute(query, values).fetchall()
+
+    async def train(self, tenant_id: str) -> Report:
+        """Give the tenant a year and a half of deals and a model of its own."""
+        db = bootstrap.database(self.settings, bootstrap.database_url(self.settings))
+        try:
+            [(owner,)] = self.rows("SELECT id FROM users WHERE tenant_id = %s", tenant_id)
+            await load_pipeline(db, UUID(tenant_id), owner, count=600)
+        finally:
+            await db.close()
+        return await train_forecasting(self.settings, UUID(tenant_id))
 
     def kill(self, title: str) -> int:
         """kill -9 every process of Ray whose title holds the text; returns how many."""
@@ -111,6 +126,17 @@ class User:
         seen = self.follow(call_id, lambda call: call["status"] in ("ready", "failed"))
         assert seen["status"] == "ready", seen
         return seen
+
+    def forecast(self, deal_id: str, cause: str) -> dict[str, Any]:
+        """The deal's forecast, once one was made for that cause."""
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            answer = self.http.get(f"/v1/deals/{deal_id}/forecast")
+            if answer.status_code == 200 and answer.json()["now"]["cause_type"] == cause:
+                told: dict[str, Any] = answer.json()
+                return told
+            time.sleep(0.05)
+        raise AssertionError(f"no forecast after {cause}: {answer.text}")
 
     def tasks(self, deal_id: str) -> list[dict[str, Any]]:
         """The deal's tasks, once there is one and each has the draft that it needs."""

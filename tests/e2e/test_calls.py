@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import re
@@ -81,6 +82,23 @@ def test_demo_call_from_upload_to_approved_follow_up(house: House, language: str
     approved = user.post(f"/v1/tasks/{task['id']}/approve")
     assert (approved["status"], approved["draft"]["status"]) == ("approved", "approved")
     assert user.http.post(f"/v1/tasks/{task['id']}/dismiss").status_code == 409
+
+
+def test_a_call_moves_the_forecast_of_a_model_that_was_trained_here(house: House) -> None:
+    user = house.tenant()
+    report = asyncio.run(house.train(user.tenant_id))
+    assert report.metrics["auc"] > 0.7
+    deal = user.deal()
+    before = user.forecast(deal["id"], "DEAL_CREATED")
+    assert (before["now"]["basis"], before["now"]["version"]) == ("tenant", "1")
+    call = user.upload(piece(DEMO / "call_en.opus", 44, 30), "a.wav", deal["id"])
+    user.finished(call["id"])
+    after = user.forecast(deal["id"], "INSIGHTS_READY")
+    assert after["before"]["id"] == before["now"]["id"]
+    assert after["change"] == pytest.approx(after["now"]["probability"] - before["now"]["probability"], abs=1e-6)
+    assert after["now"]["low"] <= after["now"]["probability"] <= after["now"]["high"]
+    moved = {reason["feature"] for reason in after["changed_by"]}
+    assert moved & {"objections", "last_sentiment", "buying_signals", "competitors", "calls"}, moved
 
 
 def test_transcript_for_people_in_three_forms(house: House) -> None:
