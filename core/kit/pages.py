@@ -26,7 +26,7 @@ class PageRequest(BaseModel):
     before: UUID | None
 
 
-def _page_request(
+async def _page_request(
     limit: Annotated[int, Query(ge=1, le=200, description="How many at most")] = 50,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
 ) -> PageRequest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("events", "predict", "stt", "api_get", "start")
+NAMES = ("events", "predict", "forecast_quality", "stt", "api_get", "start")
 
 
 def main() -> None:
