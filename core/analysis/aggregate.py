@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from core.analysis import conversation, repository
 from core.analysis.model import CallInsights
@@ -11,6 +12,7 @@ from core.calls.model import Call
 from core.calls.turns import Turn
 from core.kit.db import Tx
 from core.ports import Emotion, Intention, Mood
+from core.tenants import repository as tenants
 
 
 async def aggregate(
@@ -18,10 +20,12 @@ async def aggregate(
 ) -> dict[str, Any]:
     """Write the insights; returns what the deal's history notes of the call."""
     row = await repository.sentiment(tx, call.id)
+    zone = ZoneInfo((await tenants.tenant(tx)).time_zone)  # "next Tuesday" is said in the seller's own days
     moods = [_mood(raw) for raw in row.moods] if row else []
     found = conversation.insights(
-        turns, moods, language=call.language or "pt", called_at=call.started_at, mentions=mentions, proposed=proposed
-    )
+        turns, moods, language=call.language or "pt", called_at=call.started_at.astimezone(zone), mentions=mentions,
+        proposed=proposed,
+    )  # fmt: skip
     saved = CallInsights(
         id=call.id, tenant_id=tx.tenant_id, score=found.score.points, data=found.to_json(), created_at=tx.clock.now()
     )

@@ -6,6 +6,7 @@ import dataclasses
 from datetime import date
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from core.analysis import repository as analysis
 from core.automation import repository
@@ -45,6 +46,7 @@ async def draft(tx: Tx, task_id: UUID, generator: TextGenerator) -> None:
 async def _material(tx: Tx, task: Task, deal: Deal, contact: Contact | None) -> tuple[Material, str]:
     """What is known, and the language to write in: the call's, else the contact's."""
     tenant = await tenants.tenant(tx)
+    account = await deals.account(tx, deal.account_id)
     owner = await tenants.user(tx, deal.owner_id) if deal.owner_id else None
     call = await calls.call(tx, task.call_id) if task.call_id else None
     row = await analysis.insights(tx, task.call_id) if task.call_id else None
@@ -54,7 +56,8 @@ async def _material(tx: Tx, task: Task, deal: Deal, contact: Contact | None) -> 
         deal_id=str(deal.id), deal_name=deal.name, value_cents=deal.value_cents, currency=deal.currency,
         contact_name=contact.name if contact else None, seller_name=owner.name if owner else tenant.name,
         company=tenant.name, call_id=str(call.id) if call else None,
-        called_on=call.started_at.date() if call else None, **heard,
+        called_on=call.started_at.astimezone(ZoneInfo(tenant.time_zone)).date() if call else None,
+        account_name=account.name, **heard,
     )  # fmt: skip
     return material, language
 
@@ -69,6 +72,7 @@ def _heard(data: dict[str, Any], call_id: UUID | None, times: list[float]) -> di
         return f"call:{call_id}@{at_s:.1f}"
 
     return {
+        "competitors": tuple(sorted({naming["name"] for naming in data["competitors"]})),
         "topics": tuple((topic["name"], source(topic["first_s"])) for topic in data["topics"]),
         "open_objections": tuple((o["kind"], source(o["start_s"])) for o in data["objections"] if not o["met"]),
         "steps": tuple(

@@ -46,11 +46,13 @@ async def follow_up(tx: Tx, agent: FollowUpAgent, event: Event) -> None:
 async def _situation(tx: Tx, event: Event) -> Situation:
     deal = await deals.deal(tx, event.subject)
     contact = await deals.contact(tx, deal.contact_id) if deal.contact_id else None
+    last = await deals.last_activity(tx, deal.id)
     call_id = UUID(event.data["call_id"]) if event.data.get("call_id") else None
     return Situation(
         event_id=event.id, at=tx.clock.now(), deal_id=deal.id, deal_name=deal.name, value_cents=deal.value_cents,
         probability=event.data["probability"], probability_before=event.data.get("before"), call_id=call_id,
         contact_name=contact.name if contact else None, contact_has_email=bool(contact and contact.email),
+        last_contact_at=last.at if last else None, customer_answered=bool(last and last.direction == "in"),
         **await _heard(tx, call_id),
     )  # fmt: skip
 

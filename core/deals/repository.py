@@ -140,3 +140,8 @@ async def note_call(tx: Tx, activity: dict[str, Any]) -> None:
 async def activities(tx: Tx, deal_id: UUID) -> list[Activity]:
     query = select(Activity).where(Activity.deal_id == deal_id).order_by(Activity.at, Activity.id)
     return list((await tx.session.execute(query)).scalars())
+
+
+async def last_activity(tx: Tx, deal_id: UUID) -> Activity | None:
+    query = select(Activity).where(Activity.deal_id == deal_id).order_by(Activity.at.desc(), Activity.id.desc())
+    return (await tx.session.execute(query.limit(1))).scalar_one_or_none()

@@ -120,3 +120,11 @@ async def test_a_dismissed_task_makes_room_for_the_next(api: Api, scene: Scene) 
     await api.services.agents.handle(Event(EventType.TASK_DECIDED, scene.tenant_id, UUID(task["id"]), verdict))
     await api.services.agents.handle(replace(scene.event, id=new_id()))
     assert len((await scene.client.get("/v1/tasks")).json()["items"]) == 2
+
+
+async def test_who_has_answered_since_is_not_written_to(api: Api, scene: Scene) -> None:
+    answer = await scene.client.post(f"/v1/deals/{scene.deal_id}/activities", json={"kind": "email", "direction": "in"})
+    assert answer.status_code == 201
+    await api.services.agents.handle(scene.event)
+    [task] = (await scene.client.get("/v1/tasks")).json()["items"]
+    assert (task["kind"], task["template"]) == ("notify_user", None)
