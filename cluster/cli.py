@@ -63,11 +63,12 @@ def demo(
     call: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A recording of your own")] = None,
     language: Annotated[str, typer.Option(help="Of the demo call: en or pt")] = "en",
     stay: Annotated[bool, typer.Option(help="Leave the API running at the end")] = True,
+    picture: Annotated[Path | None, typer.Option(dir_okay=False, help="Save what is shown as SVG")] = None,
 ) -> None:
     """A recorded call through the whole house, on embedded servers."""
     from cluster.demo import run
 
-    run(_settings(), call=call, language=language, stay=stay)
+    run(_settings(), call=call, language=language, stay=stay, picture=picture)
 
 
 @app.command()

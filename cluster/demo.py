@@ -110,7 +110,8 @@ class Demo:
         return answer.json()
 
 
-def run(settings: Settings, *, call: Path | None, language: str, stay: bool) -> None:
+def run(settings: Settings, *, call: Path | None, language: str, stay: bool, picture: Path | None) -> None:
+    console.record = picture is not None
     started = time.monotonic()
     try:
         with running(settings) as cluster:
@@ -121,6 +122,8 @@ def run(settings: Settings, *, call: Path | None, language: str, stay: bool) -> 
             _show(client, call, language)
             console.print(f"[dim]{time.monotonic() - started:.0f} s in all[/]\n")
             console.print(f"API  {cluster.url}   documentation  {cluster.url}/docs")
+            if picture is not None:
+                console.save_svg(str(picture), title="make demo")
             console.print(f"log in  {log_in.email}  {log_in.password}")
             if stay:
                 console.print("[dim]Ctrl-C stops[/]")

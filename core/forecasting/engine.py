@@ -171,9 +171,12 @@ class ModelForecaster:
             return _Held(now, pointer, held.engine)
         try:
             return _Held(now, pointer, await self._load(pointer, basis))
-        except (BadAnswer, NotFound) as error:
+        except BadAnswer as error:
             log.error("champion_unusable", scope=scope, reason=error.detail)
             return _Held(now, pointer, None)
+        except NotFound:
+            log.error("champion_missing", scope=scope)
+            return _Held(now, b"", None)  # it may still come: the next look tries again
 
     async def _load(self, pointer: bytes, basis: str) -> ForecastEngine:
         try:
