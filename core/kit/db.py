@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
@@ -48,6 +49,26 @@ class TenantOwned:
     tenant_id: Mapped[UUID] = mapped_column(index=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts in a transaction, and from where."""
+
+    user_id: UUID | None
+    kind: str  # user | api_key | system
+    address: str | None = None
+    scopes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line for the audit trail, as it was said."""
+
+    action: str
+    subject: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
 Routes = Mapping[str, Sequence[tuple[str, bool]]]
 """Event type → the (reaction, ordered per tenant?) that shall take it."""
 
@@ -61,6 +82,8 @@ class Tx:
         self.clock = clock
         self.routes = routes
         self.trace: str | None = None
+        self.actor: Actor | None = None  # None: the machinery itself
+        self.audited: list[Entry] = []
 
     @property
     def tenant_id(self) -> UUID:
@@ -76,6 +99,14 @@ class Tx:
     async def become_system(self) -> None:
         """Go on as the machinery, in the same transaction."""
         await self.session.execute(_ENTER, {"role": SYSTEM_ROLE, "tenant": ""})
+
+    def audit(
+        self, action: str, subject: str, *, before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        """Say that somebody did `action` (such as `user.suspended`) to `subject` (such as `user:<id>`). Enters the
+        trail with the commit. `before` and `after` hold the fields that changed, never a secret."""
+        self.audited.append(Entry(action, subject, dict(before or {}), dict(after or {})))
 
     async def emit(self, fact: Event) -> None:
         """Write an event with the data it speaks of: both become true at commit, or neither."""

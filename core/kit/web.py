@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from core.kit import idempotency
-from core.kit.db import Tx
+from core.kit.db import Actor, Tx
 from core.kit.errors import (
     BadInput,
     FieldProblem,
@@ -89,6 +89,7 @@ async def _in_transaction(original: Handler, request: Request, identity: Identit
     try:
         async with db.tenant(identity.tenant_id) as tx:
             tx.trace = request.state.request_id
+            tx.actor = Actor(identity.user_id, "user", request.client.host if request.client else None, identity.scopes)
             request.state.tx = tx
             if keyed and not is_form:
                 stored = await idempotency.recall(tx, request, identity.user_id, request.state.fingerprint)
