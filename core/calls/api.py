@@ -47,11 +47,12 @@ async def upload_call(
         audio.file, identity.user_id, deal_id, language, region, title, _participants(participants), seller_channel,
         started_at or tx.clock.now(),
     )  # fmt: skip
+    request.state.location = "/v1/calls/{id}"
     await _replay(request, tx, identity.user_id, recording)
     call = await upload(
         tx, recording, objects=services.objects, limits=services.limits, settings=services.settings.calls
     )
-    response.headers["Location"] = f"/v1/calls/{call.id}"
+    response.headers["Location"] = request.state.location.format(id=call.id)
     return _shown(call)
 
 

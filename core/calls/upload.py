@@ -52,11 +52,11 @@ async def upload(tx: Tx, recording: Recording, *, objects: ObjectStore, limits: 
     await limits.check(tx.tenant_id, "call_minutes", max(1, round(heard.duration_s / 60)))
     call = _row(tx, recording, content_hash, size, heard)
     recording.file.seek(0)
+    tx.on_rollback(lambda: objects.delete(call.object_key))
     await objects.put(call.object_key, recording.file)
     try:
         async with tx.session.begin_nested():
             await repository.add(tx, call)
-        await tx.emit(Event(EventType.CALL_UPLOADED, tx.tenant_id, call.id, at=tx.clock.now()))
     except IntegrityError:
         # The same file came twice at once: the other one won.
         await objects.delete(call.object_key)
@@ -64,9 +64,7 @@ async def upload(tx: Tx, recording: Recording, *, objects: ObjectStore, limits: 
         if known is None:
             raise
         return _same(known, recording)
-    except BaseException:
-        await objects.delete(call.object_key)
-        raise
+    await tx.emit(Event(EventType.CALL_UPLOADED, tx.tenant_id, call.id, at=tx.clock.now()))
     return call
 
 

@@ -7,7 +7,7 @@ under a role that owns nothing; row-level security compares each row's `tenant_i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,8 +23,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from core.kit.clock import SystemClock
 from core.kit.events import Event
 from core.kit.ids import new_id
+from core.kit.log import logger
 from core.ports import Clock
 
+log = logger("db")
 APP_ROLE = "salesedge_app"
 SYSTEM_ROLE = "salesedge_system"
 
@@ -84,6 +86,7 @@ class Tx:
         self.trace: str | None = None
         self.actor: Actor | None = None  # None: the machinery itself
         self.audited: list[Entry] = []
+        self.undo: list[Callable[[], Awaitable[None]]] = []
 
     @property
     def tenant_id(self) -> UUID:
@@ -107,6 +110,10 @@ class Tx:
         """Say that somebody did `action` (such as `user.suspended`) to `subject` (such as `user:<id>`). Enters the
         trail with the commit. `before` and `after` hold the fields that changed, never a secret."""
         self.audited.append(Entry(action, subject, dict(before or {}), dict(after or {})))
+
+    def on_rollback(self, undo: Callable[[], Awaitable[None]]) -> None:
+        """Take back what was done outside of the database, should this transaction be undone."""
+        self.undo.append(undo)
 
     async def emit(self, fact: Event) -> None:
         """Write an event with the data it speaks of: both become true at commit, or neither."""
@@ -152,12 +159,25 @@ class Database:
             connection.execute(_ENTER, parameters)
 
         async with session:
+            tx = Tx(session, tenant_id, self.clock, self.routes)
             try:
-                yield Tx(session, tenant_id, self.clock, self.routes)
-                await session.commit()
+                yield tx
             except BaseException:
-                await session.rollback()
+                try:
+                    await session.rollback()
+                finally:
+                    await _undo(tx)
                 raise
+            # A commit that fails may yet have happened: nothing is taken back then.
+            await session.commit()
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+async def _undo(tx: Tx) -> None:
+    for undo in reversed(tx.undo):
+        try:
+            await undo()
+        except Exception as error:
+            log.warning("undo_failed", error=type(error).__name__)

@@ -6,6 +6,7 @@ A key that comes again with the same request gets the stored answer; with anothe
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import datetime
 from uuid import UUID
 
@@ -48,7 +49,10 @@ def fingerprint(body: bytes) -> str:
 
 
 async def recall(tx: Tx, request: Request, user_id: UUID, seen: str) -> Response | None:
-    """The stored answer, where the key was used before for the same request."""
+    """The stored answer, where the key was used before for the same request.
+
+    `request.state.location` is the pattern of its `Location`, filled in from the answer, where the route has one.
+    """
     key = key_of(request)
     if key is None:
         return None
@@ -65,7 +69,11 @@ async def recall(tx: Tx, request: Request, user_id: UUID, seen: str) -> Response
         return None
     if found.fingerprint != seen:
         raise Conflict(f"This {HEADER} was already used for another request. Take a new key.")
-    return Response(found.body, found.status, media_type="application/json", headers={"Idempotency-Replayed": "true"})
+    headers = {"Idempotency-Replayed": "true"}
+    location = getattr(request.state, "location", None)
+    if location is not None:
+        headers["Location"] = location.format(**json.loads(found.body))
+    return Response(found.body, found.status, media_type="application/json", headers=headers)
 
 
 async def remember(tx: Tx, request: Request, user_id: UUID, seen: str, response: Response) -> None:
