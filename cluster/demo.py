@@ -32,15 +32,23 @@ class Demo:
 
     def __init__(self, url: str) -> None:
         self.http = httpx2.Client(base_url=url, timeout=300)
+        self._refresh_token = ""
 
     def get(self, path: str) -> Any:
-        return self._checked(self.http.get(path))
+        answer = self.http.get(path)
+        if answer.status_code == 401:  # a long call outlasts an access token
+            self._enter(self._checked(self.http.post("/v1/refresh", json={"refresh_token": self._refresh_token})))
+            answer = self.http.get(path)
+        return self._checked(answer)
 
     def post(self, path: str, **options: Any) -> Any:
         return self._checked(self.http.post(path, **options))
 
     def log_in(self, log_in: demo_tenant.LogIn) -> None:
-        session = self.post("/v1/login", json={"email": log_in.email, "password": log_in.password})
+        self._enter(self.post("/v1/login", json={"email": log_in.email, "password": log_in.password}))
+
+    def _enter(self, session: dict[str, Any]) -> None:
+        self._refresh_token = session["refresh_token"]
         self.http.headers["Authorization"] = f"Bearer {session['access_token']}"
 
     def deal_for(self, story: demo_tenant.Story) -> dict[str, Any]:

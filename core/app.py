@@ -51,10 +51,11 @@ def _routes(app: FastAPI) -> None:
     from core.content import api as content
     from core.deals import api as deals
     from core.forecasting import api as forecasting
+    from core.identity import api as identity
     from core.tenants import api as tenants
 
     routers = [
-        tenants.public, tenants.router, deals.router, calls.uploads, calls.router, analysis.router,
+        identity.public, identity.router, tenants.router, deals.router, calls.uploads, calls.router, analysis.router,
         competitors.router, forecasting.router, automation.router, content.router,
     ]  # fmt: skip
     for router in routers:

@@ -12,9 +12,10 @@ from uuid import UUID
 
 import yaml
 
+from core.identity.gate import Gate
 from core.kit.clock import SystemClock
 from core.kit.db import Database, Tx
-from core.kit.security import Tokens
+from core.kit.security import SigningKey, Tokens
 from core.ports import (
     Agents,
     Clock,
@@ -36,7 +37,7 @@ from core.tenants.permissions import Roles
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FEATURES = ("tenants", "deals", "calls", "analysis", "competitors", "forecasting", "automation", "content")
+FEATURES = ("tenants", "identity", "deals", "calls", "analysis", "competitors", "forecasting", "automation", "content")
 
 
 @dataclass(kw_only=True)
@@ -51,6 +52,7 @@ class Services:
     progress: Progress
     roles: Roles
     tokens: Tokens
+    gate: Gate
     limits: Limits
     find_deal: FindDeal
     transcriber: Transcriber
@@ -126,7 +128,8 @@ def version() -> str:
 def tokens(settings: Settings, clock: Clock | None = None) -> Tokens:
     key = settings.auth.signing_key
     assert key is not None, "settings.load() sees to it"
-    return Tokens(key.get_secret_value(), lifetime_s=settings.auth.access_token_s, clock=clock or SystemClock())
+    keys = [SigningKey(given.get_secret_value()) for given in settings.auth.token_keys or [key]]
+    return Tokens(keys, lifetime_s=settings.auth.access_token_s, clock=clock or SystemClock())
 
 
 def database_url(settings: Settings) -> str:
@@ -209,8 +212,9 @@ def services(
         db=database(settings, database_url(settings), clock),
         objects=object_store(settings),
         progress=RedisProgress(redis_url(settings)),
-        roles=roles(),
-        tokens=tokens(settings, clock),
+        roles=(own_roles := roles()),
+        tokens=(own_tokens := tokens(settings, clock)),
+        gate=Gate(own_tokens, own_roles),
         limits=NoLimits(),
         find_deal=find_deal,
         transcriber=transcriber,

@@ -62,8 +62,13 @@ class HttpSettings(Section):
 
 
 class AuthSettings(Section):
+    """`signing_key` is the installation's one secret, from which keys are derived. `token_keys` sign access tokens in
+    its place where they shall be rotated by themselves: the first signs, all of them check."""
+
     signing_key: SecretStr | None = Field(None, min_length=32)
-    access_token_s: PositiveInt = 3600
+    token_keys: list[SecretStr] = []
+    access_token_s: PositiveInt = 900
+    session_s: PositiveInt = 30 * 86_400
 
 
 class CallSettings(Section):

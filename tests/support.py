@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from uuid import UUID
 
 import httpx2
 
 from core.bootstrap import Services
+from core.kit.ids import new_id
+from core.kit.security import hash_password
+from core.tenants import repository as tenants
+from core.tenants.model import User
 
 
 class Api:
@@ -67,3 +72,20 @@ async def new_deal(client: Client, **fields: Any) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     deal: dict[str, Any] = answer.json()
     return deal
+
+
+async def member(api: Api, admin: Client, *roles: str, email: str = "", team: str | None = None) -> Client:
+    """Another user of the administrator's tenant, logged in."""
+    me = (await admin.get("/v1/me")).json()
+    user_id = new_id()
+    address = email or f"{user_id}@example.com"
+    async with api.services.db.tenant(UUID(me["tenant_id"])) as tx:
+        user = User(
+            id=user_id, tenant_id=tx.tenant_id, email=address, name=f"A {roles[0].lower()}", roles=list(roles),
+            team=team, password_hash=await hash_password(Api.PASSWORD), created_at=tx.clock.now(),
+        )  # fmt: skip
+        await tenants.add(tx, user)
+    slug = (await admin.get("/v1/tenant")).json()["slug"]
+    answer = await api.post("/v1/login", json={"email": address, "password": Api.PASSWORD, "tenant": slug})
+    assert answer.status_code == 200, answer.text
+    return Client(api, answer.json()["access_token"])

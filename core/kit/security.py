@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,13 +14,17 @@ from uuid import UUID
 import jwt
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from core.kit.errors import Unauthenticated
 from core.kit.ids import new_id
 from core.ports import Clock
 
 ISSUER = "salesedge"
-_ALGORITHM = "HS256"
+AUDIENCE = "salesedge-api"
+_ALGORITHM = "EdDSA"
 _hasher = PasswordHasher()
 
 
@@ -43,19 +50,48 @@ _DECOY = "$argon2id$v=19$m=65536,t=3,p=4$c2FsZXNlZGdlLWRlY295$MDEyMzQ1Njc4OWFiY2
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks, as the access token says."""
+    """Who asks. `session_id`: None for a machine that came with an API key."""
 
     user_id: UUID
     tenant_id: UUID
     roles: tuple[str, ...]
     scopes: frozenset[str]
+    session_id: UUID | None = None
+
+
+class SigningKey:
+    """An Ed25519 key for EdDSA (RFC 8037), named by its thumbprint (RFC 7638).
+
+    `secret`: a private key as PEM, or at least 32 random characters that one is derived from (HKDF, RFC 5869).
+    """
+
+    def __init__(self, secret: str) -> None:
+        if secret.lstrip().startswith("-----BEGIN"):
+            loaded = serialization.load_pem_private_key(secret.encode(), password=None)
+            if not isinstance(loaded, Ed25519PrivateKey):
+                raise ValueError("the signing key is of another kind than Ed25519")
+            self.private = loaded
+        else:
+            self.private = Ed25519PrivateKey.from_private_bytes(derive(secret, "access tokens"))
+        self.public = self.private.public_key()
+        raw = self.public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        x = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+        thumbprint = hashlib.sha256(f'{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}'.encode()).digest()
+        self.kid = base64.urlsafe_b64encode(thumbprint).rstrip(b"=").decode()
+        self.jwk = {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": self.kid, "use": "sig", "alg": _ALGORITHM}
+
+
+def derive(secret: str, purpose: str, length: int = 32) -> bytes:
+    """A key for one purpose from the installation's secret: keys of two purposes tell nothing of each other."""
+    return HKDF(hashes.SHA256(), length, salt=None, info=f"salesedge {purpose}".encode()).derive(secret.encode())
 
 
 class Tokens:
-    """Issues and checks access tokens."""
+    """Issues and checks access tokens (JWT profile, RFC 9068). The first key signs; all of them check."""
 
-    def __init__(self, key: str, *, lifetime_s: int, clock: Clock) -> None:
-        self._key = key
+    def __init__(self, keys: Sequence[SigningKey], *, lifetime_s: int, clock: Clock) -> None:
+        self._keys = {key.kid: key for key in keys}
+        self._signing = keys[0]
         self._lifetime = timedelta(seconds=lifetime_s)
         self._clock = clock
 
@@ -63,26 +99,35 @@ class Tokens:
     def lifetime_s(self) -> int:
         return int(self._lifetime.total_seconds())
 
+    def jwks(self) -> dict[str, Any]:
+        """The public keys (RFC 7517)."""
+        return {"keys": [key.jwk for key in self._keys.values()]}
+
     def issue(self, identity: Identity) -> str:
         now = self._clock.now()
         claims: dict[str, Any] = {
-            "iss": ISSUER, "sub": str(identity.user_id), "tenant_id": str(identity.tenant_id),
-            "roles": list(identity.roles), "scopes": sorted(identity.scopes),
+            "iss": ISSUER, "aud": AUDIENCE, "sub": str(identity.user_id), "tenant_id": str(identity.tenant_id),
+            "roles": list(identity.roles), "scopes": sorted(identity.scopes), "sid": str(identity.session_id),
             "iat": now, "exp": now + self._lifetime, "jti": str(new_id()),
         }  # fmt: skip
-        return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
+        headers = {"kid": self._signing.kid, "typ": "at+jwt"}
+        return jwt.encode(claims, self._signing.private, algorithm=_ALGORITHM, headers=headers)
 
     def check(self, token: str) -> Identity:
         """Raises `Unauthenticated` for anything but a token of ours that is still good."""
         try:
+            key = self._keys[jwt.get_unverified_header(token)["kid"]]
             claims = jwt.decode(
-                token, self._key, algorithms=[_ALGORITHM], issuer=ISSUER,
-                options={"require": ["sub", "tenant_id", "exp", "jti"], "verify_exp": False, "verify_iat": False},
+                token, key.public, algorithms=[_ALGORITHM], issuer=ISSUER, audience=AUDIENCE,
+                options={
+                    "require": ["sub", "tenant_id", "sid", "exp", "jti"], "verify_exp": False, "verify_iat": False,
+                },
             )  # fmt: skip
             if claims["exp"] <= self._clock.now().timestamp():
-                raise Unauthenticated("The access token has expired. Log in again.")
+                raise Unauthenticated("The access token has expired. Get another by POST /v1/refresh.")
             return Identity(
-                UUID(claims["sub"]), UUID(claims["tenant_id"]), tuple(claims["roles"]), frozenset(claims["scopes"])
-            )
+                UUID(claims["sub"]), UUID(claims["tenant_id"]), tuple(claims["roles"]), frozenset(claims["scopes"]),
+                UUID(claims["sid"]),
+            )  # fmt: skip
         except (jwt.PyJWTError, KeyError, ValueError, TypeError):
             raise Unauthenticated("The access token is not valid. Log in and send `Authorization: Bearer …`.") from None

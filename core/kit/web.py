@@ -54,8 +54,7 @@ class TenantRoute(APIRoute):
         original = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            identity = identify(request)
-            request.state.identity = identity
+            identity = await authenticate(request)
             limit_s = self.time_limit_s or request.app.state.services.settings.http.request_timeout_s
             try:
                 async with asyncio.timeout(limit_s):
@@ -72,11 +71,11 @@ class SlowTenantRoute(TenantRoute):
     time_limit_s = 300.0
 
 
-def identify(request: Request) -> Identity:
+async def authenticate(request: Request) -> Identity:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated("Send `Authorization: Bearer <access token>`; POST /v1/login gives one.")
-    identity: Identity = request.app.state.services.tokens.check(token)
+    identity: Identity = await request.app.state.services.gate.authenticate(token)
     return identity
 
 
@@ -89,6 +88,7 @@ async def _in_transaction(original: Handler, request: Request, identity: Identit
     try:
         async with db.tenant(identity.tenant_id) as tx:
             tx.trace = request.state.request_id
+            identity = request.state.identity = await request.app.state.services.gate.admit(tx, identity)
             tx.actor = Actor(identity.user_id, "user", request.client.host if request.client else None, identity.scopes)
             request.state.tx = tx
             if keyed and not is_form:

@@ -44,20 +44,6 @@ class SignUp(In):
         return value
 
 
-class LogIn(In):
-    email: EmailStr
-    password: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    tenant: Slug | None = Field(None, description="Needed only where one address belongs to several tenants")
-
-
-class Session(BaseModel):
-    access_token: str
-    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the kind of token (RFC 6750), no secret
-    expires_in_s: int
-    tenant_id: UUID
-    user_id: UUID
-
-
 class UserOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 

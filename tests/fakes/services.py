@@ -5,6 +5,7 @@ from __future__ import annotations
 from core import bootstrap
 from core.automation.host import AgentHost
 from core.bootstrap import Services
+from core.identity.gate import Gate
 from core.ports import Clock
 from core.settings import Settings
 from tests.fakes.engines import (
@@ -22,9 +23,10 @@ from tests.fakes.engines import (
 
 def fake_services(settings: Settings, clock: Clock) -> Services:
     db = bootstrap.database(settings, bootstrap.database_url(settings), clock)
+    roles, tokens = bootstrap.roles(), bootstrap.tokens(settings, clock)
     return Services(
         settings=settings, version="0", clock=clock, db=db, objects=FakeObjects(), progress=FakeProgress(),
-        roles=bootstrap.roles(), tokens=bootstrap.tokens(settings, clock), limits=bootstrap.NoLimits(),
+        roles=roles, tokens=tokens, gate=Gate(tokens, roles), limits=bootstrap.NoLimits(),
         find_deal=bootstrap.find_deal,
         transcriber=FakeTranscriber(), detector=FakeDetector(), diarizer=FakeDiarizer(), embedder=FakeEmbedder(),
         sentiment=FakeSentiment(), forecaster=FakeForecaster(), generator=FakeGenerator(), agents=AgentHost(db),

@@ -7,8 +7,7 @@ from datetime import timedelta
 import pytest
 
 from core.kit.clock import VirtualClock
-from core.kit.security import Identity
-from tests.support import Api, sign_up
+from tests.support import Api, Client, member, sign_up
 
 
 async def test_sign_up_gives_an_administrator_of_a_new_tenant(api: Api) -> None:
@@ -79,14 +78,9 @@ async def test_a_token_ends(api: Api, clock: VirtualClock) -> None:
     assert (await api.get("/v1/me", token=session["access_token"])).status_code == 401
 
 
-async def test_a_role_without_the_permission_is_refused(api: Api) -> None:
-    session = await sign_up(api, "acme")
-    me = (await api.get("/v1/me", token=session["access_token"])).json()
-    scopes = api.services.roles.scopes(["GUEST"])
-    from uuid import UUID
-
-    guest = api.services.tokens.issue(Identity(UUID(me["id"]), UUID(me["tenant_id"]), ("GUEST",), scopes))
-    answer = await api.get("/v1/deals", token=guest)
+async def test_a_role_without_the_permission_is_refused(api: Api, ana: Client) -> None:
+    guest = await member(api, ana, "GUEST")
+    answer = await guest.get("/v1/deals")
     assert answer.status_code == 403
     assert "can_view_deals" in answer.json()["detail"]
 

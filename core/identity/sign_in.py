@@ -1,23 +1,33 @@
-"""E-mail and password for an identity."""
+"""E-mail and password for a session."""
 
 from __future__ import annotations
 
+from core.identity.schemas import LogIn
+from core.identity.sessions import Opened, Origin, open_session
 from core.kit.db import Database
 from core.kit.errors import Conflict, Unauthenticated
-from core.kit.security import Identity, verify_password
-from core.tenants import repository
+from core.kit.security import verify_password
+from core.tenants import repository as tenants
 from core.tenants.permissions import Roles
-from core.tenants.schemas import LogIn
 
 
-async def log_in(db: Database, roles: Roles, given: LogIn) -> Identity:
+async def sign_in(db: Database, roles: Roles, given: LogIn, *, origin: Origin, session_s: int) -> Opened:
     """Raises `Unauthenticated`, without telling whether the address or the password was wrong."""
+    account = await _account(db, given)
+    async with db.tenant(account.tenant_id) as tx:
+        await tenants.note_login(tx, account.user_id, tx.clock.now())
+        return await open_session(
+            tx, account.user_id, account.roles, roles, method="password", origin=origin, lifetime_s=session_s
+        )
+
+
+async def _account(db: Database, given: LogIn) -> tenants.Account:
     async with db.system() as tx:
-        accounts = await repository.accounts_by_email(tx, given.email)
+        accounts = await tenants.accounts_by_email(tx, given.email)
     if given.tenant is not None:
         accounts = [account for account in accounts if account.tenant_slug == given.tenant]
     # With nobody of that name the password is hashed all the same: time must not tell.
-    candidates: list[repository.Account | None] = [*accounts] or [None]
+    candidates: list[tenants.Account | None] = [*accounts] or [None]
     found = [
         account
         for account in candidates
@@ -28,7 +38,4 @@ async def log_in(db: Database, roles: Roles, given: LogIn) -> Identity:
         raise Unauthenticated("E-mail or password is wrong.")
     if len(good) > 1:
         raise Conflict("This address belongs to several tenants. Send `tenant`, the short name of the one you mean.")
-    account = good[0]
-    async with db.tenant(account.tenant_id) as tx:
-        await repository.note_login(tx, account.user_id, tx.clock.now())
-    return Identity(account.user_id, account.tenant_id, account.roles, roles.scopes(account.roles))
+    return good[0]

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+
+from core.identity import repository, sessions
+from core.identity import sign_in as signing_in
+from core.identity.schemas import LogIn, Refresh, SessionOpened, SessionOut
+from core.identity.sessions import Opened, Origin, open_session
+from core.kit.errors import Conflict
+from core.kit.web import CurrentIdentity, CurrentTx, TenantRoute, allow
+from core.tenants import sign_up as signing_up
+from core.tenants.schemas import SignUp
+
+public = APIRouter(tags=["access"])
+router = APIRouter(prefix="/v1", tags=["access"], route_class=TenantRoute)
+SEE = allow("can_view_tenant")
+
+
+@public.post("/v1/signup", status_code=201, summary="Create a tenant and its first administrator")
+async def sign_up(body: SignUp, request: Request) -> SessionOpened:
+    services = request.app.state.services
+    made = await signing_up.sign_up(services.db, services.roles, body)
+    async with services.db.tenant(made.tenant_id) as tx:
+        opened = await open_session(
+            tx, made.user_id, made.roles, services.roles, method="signup", origin=origin(request),
+            lifetime_s=services.settings.auth.session_s,
+        )  # fmt: skip
+    return answer(request, opened)
+
+
+@public.post("/v1/login", summary="Log in with e-mail and password")
+async def log_in(body: LogIn, request: Request) -> SessionOpened:
+    services = request.app.state.services
+    opened = await signing_in.sign_in(
+        services.db, services.roles, body, origin=origin(request), session_s=services.settings.auth.session_s
+    )
+    return answer(request, opened)
+
+
+@public.post("/v1/refresh", summary="Exchange a refresh token for a new pair of tokens")
+async def refresh(body: Refresh, request: Request) -> SessionOpened:
+    """Works once for each token. One that is used again later ends its session on all sides."""
+    services = request.app.state.services
+    lifetime_s = services.settings.auth.session_s
+    return answer(
+        request, await sessions.refresh(services.db, body.refresh_token, services.roles, lifetime_s=lifetime_s)
+    )
+
+
+@public.get("/.well-known/jwks.json", summary="The public keys of access tokens")
+async def jwks(request: Request) -> dict[str, list[dict[str, str]]]:
+    keys: dict[str, list[dict[str, str]]] = request.app.state.services.tokens.jwks()
+    return keys
+
+
+@router.post("/logout", status_code=204, dependencies=[SEE], summary="End this session")
+async def log_out(tx: CurrentTx, identity: CurrentIdentity) -> None:
+    if identity.session_id is None:
+        raise Conflict("An API key has no session. Delete the key to end its use.")
+    await sessions.end(tx, identity.session_id, user_id=identity.user_id, why="logout")
+
+
+@router.post("/logout-everywhere", status_code=204, dependencies=[SEE], summary="End all my sessions, this one too")
+async def log_out_everywhere(tx: CurrentTx, identity: CurrentIdentity) -> None:
+    await sessions.end_all(tx, identity.user_id, why="logout_everywhere")
+
+
+@router.get("/me/sessions", dependencies=[SEE], summary="Where I am logged in")
+async def list_sessions(tx: CurrentTx, identity: CurrentIdentity) -> list[SessionOut]:
+    rows = await repository.sessions_of(tx, identity.user_id)
+    return [
+        SessionOut.model_validate(row).model_copy(update={"current": row.id == identity.session_id}) for row in rows
+    ]
+
+
+@router.delete("/me/sessions/{session_id}", status_code=204, dependencies=[SEE], summary="End one of my sessions")
+async def end_session(session_id: UUID, tx: CurrentTx, identity: CurrentIdentity) -> None:
+    await sessions.end(tx, session_id, user_id=identity.user_id, why="ended_by_user")
+
+
+def origin(request: Request) -> Origin:
+    return Origin(request.client.host if request.client else None, request.headers.get("user-agent"))
+
+
+def answer(request: Request, opened: Opened) -> SessionOpened:
+    tokens = request.app.state.services.tokens
+    identity = opened.identity
+    assert identity.session_id is not None, "a session was just opened"
+    return SessionOpened(
+        access_token=tokens.issue(identity), expires_in_s=tokens.lifetime_s, refresh_token=opened.refresh_token,
+        session_id=identity.session_id, tenant_id=identity.tenant_id, user_id=identity.user_id,
+    )  # fmt: skip

@@ -1,0 +1,31 @@
+"""Who may come in: a token says who asks, the tenant's own rows say whether he still may, and what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.identity import repository
+from core.kit.db import Tx
+from core.kit.errors import Unauthenticated
+from core.kit.security import Identity, Tokens
+from core.tenants.permissions import Roles
+
+
+class Gate:
+    def __init__(self, tokens: Tokens, roles: Roles) -> None:
+        self._tokens = tokens
+        self._roles = roles
+
+    async def authenticate(self, token: str) -> Identity:
+        """Raises `Unauthenticated`."""
+        return self._tokens.check(token)
+
+    async def admit(self, tx: Tx, identity: Identity) -> Identity:
+        """The identity with what it may do now: an ended session, a suspended user or a role that was taken away counts
+        at once, not when the token expires. Raises `Unauthenticated`."""
+        if identity.session_id is None:
+            return identity
+        standing = await repository.standing(tx, identity.session_id)
+        if standing is None or standing.user_id != identity.user_id:
+            raise Unauthenticated("This session has ended. Log in again.")
+        return replace(identity, roles=standing.roles, scopes=self._roles.scopes(standing.roles))

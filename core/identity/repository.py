@@ -1,0 +1,84 @@
+"""The queries about sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, update
+
+from core.identity.model import RefreshToken, Session
+from core.kit.db import Tx
+from core.tenants.model import User
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a session's user may do at this moment."""
+
+    user_id: UUID
+    roles: tuple[str, ...]
+
+
+async def add(tx: Tx, row: Session | RefreshToken) -> None:
+    tx.session.add(row)
+    await tx.session.flush()
+
+
+async def standing(tx: Tx, session_id: UUID) -> Standing | None:
+    """None where the session has ended or its user may not come in any more."""
+    query = (
+        select(User.id, User.roles)
+        .join(Session, Session.user_id == User.id)
+        .where(Session.id == session_id, Session.revoked_at.is_(None), Session.expires_at > tx.clock.now())
+        .where(User.is_active)
+    )
+    row = (await tx.session.execute(query)).one_or_none()
+    return Standing(row[0], tuple(row[1])) if row else None
+
+
+async def sessions_of(tx: Tx, user_id: UUID) -> list[Session]:
+    """Those that are still good, the last used first."""
+    query = (
+        select(Session)
+        .where(Session.user_id == user_id, Session.revoked_at.is_(None), Session.expires_at > tx.clock.now())
+        .order_by(Session.last_used_at.desc(), Session.id)
+    )
+    return list((await tx.session.execute(query)).scalars())
+
+
+async def take(tx: Tx, token_id: UUID, secret_hash: bytes) -> UUID | None:
+    """Use up a refresh token, for exactly one of any number of callers; returns its session."""
+    query = (
+        update(RefreshToken)
+        .where(RefreshToken.id == token_id, RefreshToken.secret_hash == secret_hash, RefreshToken.used_at.is_(None))
+        .values(used_at=tx.clock.now())
+        .returning(RefreshToken.session_id)
+    )
+    return (await tx.session.execute(query)).scalar_one_or_none()
+
+
+async def refresh_token(tx: Tx, token_id: UUID, secret_hash: bytes) -> RefreshToken | None:
+    query = select(RefreshToken).where(RefreshToken.id == token_id, RefreshToken.secret_hash == secret_hash)
+    return (await tx.session.execute(query)).scalar_one_or_none()
+
+
+async def note_use(tx: Tx, session_id: UUID, expires_at: datetime) -> None:
+    query = update(Session).where(Session.id == session_id)
+    await tx.session.execute(query.values(last_used_at=tx.clock.now(), expires_at=expires_at))
+
+
+async def revoke(
+    tx: Tx, why: str, *, session_id: UUID | None = None, user_id: UUID | None = None, but: UUID | None = None
+) -> int:
+    """End one session, or all of a user but one; returns how many ended."""
+    query = update(Session).where(Session.revoked_at.is_(None))
+    if session_id is not None:
+        query = query.where(Session.id == session_id)
+    if user_id is not None:
+        query = query.where(Session.user_id == user_id)
+    if but is not None:
+        query = query.where(Session.id != but)
+    ended = await tx.session.execute(query.values(revoked_at=tx.clock.now(), revoked_why=why).returning(Session.id))
+    return len(ended.all())

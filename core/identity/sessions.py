@@ -1,0 +1,121 @@
+"""Sessions: opened at log-in, carried on by refresh tokens that work once, ended by people or by a token used twice.
+
+Refresh token rotation with re-use detection follows RFC 9700 §4.14.2. The token names its tenant, so that it is looked
+up behind the tenant's row-level security like everything else.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from core.identity import repository
+from core.identity.model import RefreshToken, Session
+from core.kit.db import Database, Tx
+from core.kit.errors import NotFound, Unauthenticated
+from core.kit.ids import new_id
+from core.kit.security import Identity
+from core.tenants.permissions import Roles
+
+PREFIX = "ser_"
+_SECRET_BYTES = 32
+_GRACE = timedelta(seconds=10)
+"""A token that is used again so soon was sent twice by a hasty client: it is refused, and nobody is logged out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request comes from."""
+
+    address: str | None
+    user_agent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a client gets: who he is now, and the token for the time after the access token."""
+
+    identity: Identity
+    refresh_token: str
+
+
+async def open_session(
+    tx: Tx, user_id: UUID, roles: tuple[str, ...], table: Roles, *, method: str, origin: Origin, lifetime_s: int
+) -> Opened:
+    """In a transaction of the user's tenant."""
+    now = tx.clock.now()
+    row = Session(
+        id=new_id(), tenant_id=tx.tenant_id, user_id=user_id, method=method, address=origin.address,
+        user_agent=(origin.user_agent or "")[:300] or None, created_at=now, last_used_at=now,
+        expires_at=now + timedelta(seconds=lifetime_s),
+    )  # fmt: skip
+    await repository.add(tx, row)
+    tx.audit("session.opened", f"user:{user_id}", after={"method": method, "session": str(row.id)})
+    identity = Identity(user_id, tx.tenant_id, roles, table.scopes(roles), row.id)
+    return Opened(identity, await _issue(tx, row.id))
+
+
+async def refresh(db: Database, token: str, table: Roles, *, lifetime_s: int) -> Opened:
+    """Exchange a refresh token for the next. Raises `Unauthenticated`; a token used before ends its whole family."""
+    tenant_id, token_id, hashed = _parse(token)
+    async with db.tenant(tenant_id) as tx:
+        session_id = await repository.take(tx, token_id, hashed)
+        if session_id is not None:
+            standing = await repository.standing(tx, session_id)
+            if standing is not None:
+                await repository.note_use(tx, session_id, tx.clock.now() + timedelta(seconds=lifetime_s))
+                scopes = table.scopes(standing.roles)
+                identity = Identity(standing.user_id, tenant_id, standing.roles, scopes, session_id)
+                return Opened(identity, await _issue(tx, session_id))
+        else:
+            # Committed, not raised: the refusal comes after the transaction.
+            await _suspect(tx, token_id, hashed)
+    raise Unauthenticated("The refresh token is not good, or was used before. Log in again.")
+
+
+async def end(tx: Tx, session_id: UUID, *, user_id: UUID, why: str) -> None:
+    """Raises `NotFound` for a session that is not this user's or has ended."""
+    if not await repository.revoke(tx, why, session_id=session_id, user_id=user_id):
+        raise NotFound("There is no such session; it may have ended.")
+    tx.audit("session.ended", f"user:{user_id}", after={"session": str(session_id), "why": why})
+
+
+async def end_all(tx: Tx, user_id: UUID, *, why: str, but: UUID | None = None) -> int:
+    """All sessions of a user, except perhaps the one that asks."""
+    count = await repository.revoke(tx, why, user_id=user_id, but=but)
+    if count:
+        tx.audit("session.all_ended", f"user:{user_id}", after={"count": count, "why": why})
+    return count
+
+
+async def _suspect(tx: Tx, token_id: UUID, hashed: bytes) -> None:
+    known = await repository.refresh_token(tx, token_id, hashed)
+    if known is None or known.used_at is None or tx.clock.now() - known.used_at <= _GRACE:
+        return
+    if await repository.revoke(tx, "refresh_reused", session_id=known.session_id):
+        tx.audit("session.refresh_reused", f"session:{known.session_id}")
+
+
+async def _issue(tx: Tx, session_id: UUID) -> str:
+    secret = secrets.token_bytes(_SECRET_BYTES)
+    row = RefreshToken(
+        id=new_id(), tenant_id=tx.tenant_id, session_id=session_id, secret_hash=hashlib.sha256(secret).digest(),
+        created_at=tx.clock.now(),
+    )  # fmt: skip
+    await repository.add(tx, row)
+    return PREFIX + base64.urlsafe_b64encode(tx.tenant_id.bytes + row.id.bytes + secret).decode()
+
+
+def _parse(token: str) -> tuple[UUID, UUID, bytes]:
+    try:
+        raw = base64.b64decode(token.removeprefix(PREFIX), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if not token.startswith(PREFIX) or len(raw) != 32 + _SECRET_BYTES:
+        raise Unauthenticated("That is no refresh token of ours. Log in again.")
+    return UUID(bytes=raw[:16]), UUID(bytes=raw[16:32]), hashlib.sha256(raw[32:]).digest()
