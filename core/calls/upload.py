@@ -62,7 +62,7 @@ async def upload(tx: Tx, recording: Recording, *, objects: ObjectStore, limits: 
         await objects.delete(call.object_key)
         known = await repository.by_content(tx, content_hash)
         if known is None:
-            raise
+            raise Conflict("A colleague has uploaded this very recording; ask for access to it.") from None
         return _same(known, recording)
     await tx.emit(Event(EventType.CALL_UPLOADED, tx.tenant_id, call.id, at=tx.clock.now()))
     return call

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.identity import repository
-from core.kit.db import Tx
+from core.kit.db import Sees, Tx
 from core.kit.errors import Unauthenticated
 from core.kit.security import Identity, Tokens
 from core.tenants.permissions import Roles
@@ -24,8 +24,18 @@ class Gate:
         """The identity with what it may do now: an ended session, a suspended user or a role that was taken away counts
         at once, not when the token expires. Raises `Unauthenticated`."""
         if identity.session_id is None:
+            await tx.see_as(identity.user_id, sees(identity.scopes))
             return identity
         standing = await repository.standing(tx, identity.session_id)
         if standing is None or standing.user_id != identity.user_id:
             raise Unauthenticated("This session has ended. Log in again.")
-        return replace(identity, roles=standing.roles, scopes=self._roles.scopes(standing.roles))
+        scopes = self._roles.scopes(standing.roles)
+        await tx.see_as(identity.user_id, sees(scopes))
+        return replace(identity, roles=standing.roles, scopes=scopes)
+
+
+def sees(scopes: frozenset[str]) -> Sees:
+    """Whose deals and calls somebody with these permissions sees."""
+    if "can_view_all" in scopes:
+        return "tenant"
+    return "team" if "can_view_team" in scopes else "own"

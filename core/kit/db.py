@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 from sqlalchemy import DateTime, Uuid, event, text
@@ -31,6 +31,9 @@ APP_ROLE = "salesedge_app"
 SYSTEM_ROLE = "salesedge_system"
 
 _ENTER = text("SELECT set_config('role', :role, true), set_config('app.tenant_id', :tenant, true)")
+
+_SEE = text("SELECT set_config('app.sees', :sees, true), set_config('app.user_id', :user, true)")
+Sees = Literal["own", "team", "tenant"]
 
 
 class Base(DeclarativeBase):
@@ -98,6 +101,11 @@ class Tx:
         """Go on as the application inside one tenant, in the same transaction."""
         self._tenant_id = tenant_id
         await self.session.execute(_ENTER, {"role": APP_ROLE, "tenant": str(tenant_id)})
+
+    async def see_as(self, user_id: UUID, sees: Sees) -> None:
+        """From here on only what this user may see: his own, his team's, or all of the tenant."""
+        if sees != "tenant":
+            await self.session.execute(_SEE, {"sees": sees, "user": str(user_id)})
 
     async def become_system(self) -> None:
         """Go on as the machinery, in the same transaction."""

@@ -34,6 +34,7 @@ from core.kit.log import logger
 from core.kit.security import Identity
 
 log = logger("http")
+_NOT_YOURS = "42501"  # a row-level security policy refused the row
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -179,6 +180,8 @@ def translate(error: Exception) -> SalesEdgeError:
         if error.status_code == 404:
             return NotFound("There is nothing at this address. GET /docs lists what there is.")
         return _with_status(str(error.detail), error.status_code)
+    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _NOT_YOURS:
+        return Forbidden("You may not write what you may not see: a deal or call of somebody else's.")
     if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return Unavailable("The database does not answer just now. Try again in a moment.")
     return SalesEdgeError("We have noted the error. Try again; if it stays, send us the requestId.")
