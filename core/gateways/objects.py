@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -14,7 +15,7 @@ from core.kit.errors import BadInput, NotFound, Unavailable
 from core.ports import ObjectStore
 from core.settings import ObjectSettings
 
-_KEY = re.compile(r"^(?!.*(?:^|/)\.{1,2}(?:/|$))[\w.@-]+(?:/[\w.@-]+)*$")
+_KEY = re.compile(r"(?!(?:.*/)?\.{1,2}(?:/|$))[\w.@-]+(?:/[\w.@-]+)*")
 
 
 def open_objects(settings: ObjectSettings) -> ObjectStore:
@@ -28,7 +29,7 @@ def open_objects(settings: ObjectSettings) -> ObjectStore:
 
 def checked(key: str) -> str:
     """A key stays inside the store: relative, no dots for folders, plain characters."""
-    if not _KEY.match(key) or len(key) > 500:
+    if not _KEY.fullmatch(key) or len(key) > 500:
         raise BadInput("That is no key of an object.")
     return key
 
@@ -52,7 +53,8 @@ class LocalObjects:
         return await asyncio.to_thread((self._root / checked(key)).is_file)
 
     async def delete(self, key: str) -> None:
-        await asyncio.to_thread((self._root / checked(key)).unlink, True)
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            await asyncio.to_thread((self._root / checked(key)).unlink)
 
     async def keys(self, prefix: str) -> list[str]:
         return await asyncio.to_thread(self._keys, prefix)

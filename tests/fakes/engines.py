@@ -10,6 +10,7 @@ from uuid import UUID
 import numpy as np
 
 from core.forecasting import rules
+from core.gateways.objects import checked
 from core.kit.errors import NotFound
 from core.kit.events import Event
 from core.ports import (
@@ -107,22 +108,18 @@ class FakeObjects:
         self._held: dict[str, bytes] = {}
 
     async def put(self, key: str, data: Any) -> None:
-        from core.gateways.objects import checked
-
         self._held[checked(key)] = data if isinstance(data, bytes) else data.read()
 
     async def get(self, key: str) -> bytes:
-        from core.gateways.objects import checked
-
         if checked(key) not in self._held:
             raise NotFound("There is no such object.")
         return self._held[key]
 
     async def exists(self, key: str) -> bool:
-        return key in self._held
+        return checked(key) in self._held
 
     async def delete(self, key: str) -> None:
-        self._held.pop(key, None)
+        self._held.pop(checked(key), None)
 
     async def keys(self, prefix: str) -> list[str]:
         return sorted(key for key in self._held if key.startswith(prefix))
