@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from cluster.embedded import EmbeddedServers, create_database
 from core import bootstrap
 from core.app import create_app
-from core.kit import migrations
+from core.kit import log, migrations
 from core.kit.clock import VirtualClock
 from core.kit.db import Database
 from core.kit.ids import new_id
@@ -27,6 +27,10 @@ from tests.support import Api, Client, sign_up
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 REPOSITORY = Path(__file__).resolve().parent.parent
 MODELS = REPOSITORY / ".salesedge" / "models"
+
+
+def pytest_configure() -> None:
+    log.configure("WARNING", "console")  # a line for each request would bury what a failure says
 
 
 @pytest.fixture(scope="session")

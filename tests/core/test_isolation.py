@@ -1,0 +1,209 @@
+"""The wall between tenants, tried at every route of the routing table with every identifier of the other side."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import numpy as np
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from core.app import create_app
+from core.flows import REACTIONS
+from core.kit.db import APP_ROLE, Base
+from core.kit.events import Event, EventType
+from core.kit.ids import new_id
+from core.kit.relay import Relay
+from tests.fakes.speech import encoded, silence, tone
+from tests.routes import Bodies, Endpoint, endpoints
+from tests.support import Api, Client, member, new_deal, sign_up
+
+MARK = "Zanzibar"
+PUBLIC = {
+    ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/.well-known/jwks.json"),
+    ("POST", "/v1/signup"), ("POST", "/v1/login"), ("POST", "/v1/refresh"),
+}  # fmt: skip
+ENDS_THE_SESSION = {"/v1/logout", "/v1/logout-everywhere"}
+ROLES = ("ADMIN", "MANAGER", "LEADER", "REP", "SDR", "DATA_SCIENTIST", "DEVOPS", "SUPER_ADMIN", "SYSTEM", "GUEST")
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Tenant A, full of things that bear the mark, and tenant B, which must not learn of them."""
+
+    api: Api
+    a: Client
+    b: Client
+    a_tenant: UUID
+    ids: tuple[str, ...]
+
+    def endpoints(self) -> list[Endpoint]:
+        return [e for e in endpoints(create_app(self.api.services)) if e.permission is not None]
+
+
+@pytest.fixture
+async def sides(api: Api) -> Sides:
+    signed = await sign_up(api, "side-a", email="ana@a.example")
+    a, a_tenant = Client(api, signed["access_token"]), UUID(signed["tenant_id"])
+    b = Client(api, (await sign_up(api, "side-b", email="bea@b.example"))["access_token"])
+    await furnish(api, a)
+    return Sides(api, a, b, a_tenant, tuple(owned(api, a_tenant)))
+
+
+async def furnish(api: Api, a: Client) -> None:
+    """Something of every kind, made the way its users make it."""
+    account = (await a.post("/v1/accounts", json={"name": f"{MARK} Ltd"})).json()
+    contact = {"account_id": account["id"], "name": f"{MARK} Silva", "email": "z@zanzibar.example"}
+    contact_id = (await a.post("/v1/contacts", json=contact)).json()["id"]
+    deal = await new_deal(a, name=f"{MARK} deal", contact_id=contact_id, account_id=account["id"])
+    await a.patch(f"/v1/deals/{deal['id']}", json={"value_cents": 77_000_00})
+    await a.post(f"/v1/deals/{deal['id']}/activities", json={"kind": "note", "direction": "out"})
+    assert (await a.post("/v1/competitors", json={"name": f"{MARK} CRM"})).status_code == 201
+    await member(api, a, "REP", email="rep@a.example")
+    talk = np.concatenate([tone(3.5), silence(5.0)], axis=1)
+    other = np.concatenate([silence(4.5), tone(4.0, 880.0)], axis=1)
+    audio = io.BytesIO(encoded(np.concatenate([talk, other]), "flac", "flac"))
+    form = {"deal_id": deal["id"], "title": f"{MARK} call"}
+    call = await a.post("/v1/calls", files={"audio": ("a.flac", audio)}, data=form)
+    assert call.status_code == 202
+    relay = Relay(api.services.db, REACTIONS, api.services)
+    await relay.drain()
+    tenant_id = api.services.tokens.check(a.token).tenant_id
+    fell = {"call_id": call.json()["id"], "probability": 0.3, "before": 0.9}
+    await api.services.agents.handle(Event(EventType.FORECAST_CHANGED, tenant_id, UUID(deal["id"]), fell))
+    await relay.drain()
+
+
+def owner_connection(api: Api) -> psycopg.Connection[Any]:
+    url = api.services.settings.database.admin_url
+    assert url is not None
+    plain = make_url(url.get_secret_value()).set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(plain, autocommit=True)
+
+
+def tables() -> list[str]:
+    return sorted(name for name, table in Base.metadata.tables.items() if "tenant_id" in table.columns)
+
+
+def owned(api: Api, tenant_id: UUID) -> list[str]:
+    """Every id in every table that belongs to the tenant."""
+    found = {str(tenant_id)}
+    with owner_connection(api) as connection:
+        for name in tables():
+            if "id" in Base.metadata.tables[name].columns:
+                rows = connection.execute(f"SELECT id FROM {name} WHERE tenant_id = %s", (tenant_id,)).fetchall()
+                found |= {str(row[0]) for row in rows}
+    return sorted(found)
+
+
+def fingerprint(api: Api, tenant_id: UUID) -> dict[str, str]:
+    """What is in each table of the tenant, in short; sessions are used by asking."""
+    query = "SELECT coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') FROM {} t WHERE tenant_id = %s"
+    with owner_connection(api) as connection:
+        return {
+            name: connection.execute(query.format(name), (tenant_id,)).fetchall()[0][0]
+            for name in tables()
+            if name not in ("sessions", "refresh_tokens")
+        }
+
+
+def plain(answer: httpx2.Response, *ids: str) -> tuple[int, str]:
+    """Status and body without what differs from request to request."""
+    text = re.sub(r'"(instance|requestId|timestamp)": ?"[^"]*"', "", answer.text)
+    for id_ in ids:
+        text = text.replace(id_, "ID")
+    return answer.status_code, text
+
+
+async def ask(client: Client, endpoint: Endpoint, id_: str, bodies: Bodies, *, in_path: str | None = None) -> Any:
+    path = endpoint.path
+    for name in endpoint.parameters:
+        path = path.replace(f"{{{name}}}", in_path or id_)
+    query = dict.fromkeys(endpoint.queries_of_ids(), id_)
+    body = bodies.body(endpoint, id_)
+    options = {"json": body} if body is not None else {}
+    return await client.request(endpoint.method, path, params=query, **options)
+
+
+def tells(answer: httpx2.Response, sides: Sides, *given: str) -> list[str]:
+    """What of A's is in an answer, beyond what the question held."""
+    return [word for word in (MARK, *sides.ids) if word in answer.text and word not in given]
+
+
+async def test_a_route_without_a_permission_is_public_on_purpose(api: Api) -> None:
+    found = {(e.method, e.path) for e in endpoints(create_app(api.services)) if e.permission is None}
+    assert found == PUBLIC
+
+
+async def test_every_permission_that_a_route_asks_for_is_in_some_role(api: Api) -> None:
+    known = api.services.roles.scopes(ROLES)
+    asked = {e.permission for e in endpoints(create_app(api.services)) if e.permission is not None}
+    assert asked <= known
+
+
+async def test_without_a_token_every_route_is_shut(sides: Sides) -> None:
+    for endpoint in sides.endpoints():
+        path = re.sub(r"{\w+}", str(new_id()), endpoint.path)
+        answer = await sides.api.request(endpoint.method, path)
+        assert answer.status_code == 401, (endpoint.method, endpoint.path)
+
+
+async def test_the_seed_opens_every_route_that_shows_one_thing(sides: Sides) -> None:
+    """Else the attacks below would knock at empty rooms."""
+    bodies = Bodies(create_app(sides.api.services))
+    for endpoint in sides.endpoints():
+        if endpoint.method == "GET" and endpoint.parameters:
+            answers = [await ask(sides.a, endpoint, id_, bodies) for id_ in sides.ids]
+            assert 200 in {answer.status_code for answer in answers}, endpoint.path
+
+
+async def attack(sides: Sides) -> list[tuple[str, str, str]]:
+    """As tenant B's administrator, with each of A's ids wherever a route takes one: where the answer differs from
+    that for an id that nobody has."""
+    bodies = Bodies(create_app(sides.api.services))
+    unknown, leaks = str(new_id()), []
+    for endpoint in sides.endpoints():
+        if not (endpoint.parameters or endpoint.queries_of_ids() or bodies.takes_ids(endpoint)):
+            continue
+        nothing = plain(await ask(sides.b, endpoint, unknown, bodies), unknown)
+        for id_ in sides.ids:
+            answer = await ask(sides.b, endpoint, id_, bodies)
+            if plain(answer, id_) != nothing or tells(answer, sides, id_):
+                leaks.append((endpoint.method, endpoint.path, id_))
+            if endpoint.parameters and answer.status_code < 400:
+                leaks.append((endpoint.method, endpoint.path, id_))
+    return leaks
+
+
+async def test_what_belongs_to_another_tenant_is_as_if_it_were_not(sides: Sides) -> None:
+    before = fingerprint(sides.api, sides.a_tenant)
+    assert await attack(sides) == []
+    assert fingerprint(sides.api, sides.a_tenant) == before
+
+
+async def test_a_hole_in_the_wall_is_found(sides: Sides) -> None:
+    with owner_connection(sides.api) as connection:
+        connection.execute(f"CREATE POLICY hole ON deals FOR SELECT TO {APP_ROLE} USING (true)")
+    leaks = {(method, path) for method, path, _ in await attack(sides)}
+    assert {("GET", "/v1/deals/{deal_id}"), ("GET", "/v1/deals/{deal_id}/history")} <= leaks
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_no_role_sees_anything_of_another_tenant(sides: Sides, role: str) -> None:
+    client = await member(sides.api, sides.b, role) if role != "ADMIN" else sides.b
+    bodies = Bodies(create_app(sides.api.services))
+    before = fingerprint(sides.api, sides.a_tenant)
+    for endpoint in sides.endpoints():
+        if endpoint.path in ENDS_THE_SESSION:
+            continue
+        for id_ in (sides.ids[0], sides.ids[-1]) if endpoint.parameters else sides.ids[:1]:
+            answer = await ask(client, endpoint, id_, bodies)
+            assert not tells(answer, sides, id_), (endpoint.method, endpoint.path)
+            assert answer.status_code < 500, (endpoint.method, endpoint.path, answer.text)
+    assert fingerprint(sides.api, sides.a_tenant) == before
