@@ -40,7 +40,9 @@ def lexicon(language: str) -> Lexicon:
 
 
 def _any(stems: Sequence[str]) -> re.Pattern[str]:
-    return re.compile(r"\b(?:" + "|".join(re.escape(stem) for stem in stems) + ")", re.IGNORECASE)
+    """A stem at the start of a word; engines write an apostrophe as ' or as ’."""
+    found = "|".join(re.escape(stem).replace("'", "['’]") for stem in stems)
+    return re.compile(rf"\b(?:{found})", re.IGNORECASE)
 
 
 def _starts(words: Sequence[str]) -> re.Pattern[str]:

@@ -24,10 +24,10 @@ _RELATIVE = {
     ],
     "en": [(r"\bday after tomorrow\b", 2), (r"\btomorrow\b", 1), (r"\btoday\b", 0), (r"\bnext week\b", 7)],
 }
-_IN_DAYS = {"pt": re.compile(r"\bem (\d+) dias?\b"), "en": re.compile(r"\bin (\d+) days?\b")}
+_IN_DAYS = {"pt": re.compile(r"\bem (\d{1,4}) dias?\b"), "en": re.compile(r"\bin (\d{1,4}) days?\b")}
 _THEIRS = {
     "pt": re.compile(r"\b(você|vocês) (pode|me|envia|manda)|\bme (manda|envia)|pode me (mandar|enviar)", re.I),
-    "en": re.compile(r"\b(send me|can you|could you|would you|you('ll| will) (send|get))\b", re.I),
+    "en": re.compile(r"\b(send me|can you|could you|would you|you(['’]ll| will) (send|get))\b", re.I),
 }
 
 
