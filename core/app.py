@@ -13,7 +13,7 @@ from core.bootstrap import Services
 from core.kit.errors import TooLarge
 from core.kit.ids import new_id
 from core.kit.log import logger
-from core.kit.web import install_errors, problem
+from core.kit.web import PROBLEMS, install_errors, problem
 
 log = logger("http")
 _HEADERS = {
@@ -29,6 +29,7 @@ def create_app(services: Services) -> FastAPI:
         title="SalesEdge AI",
         version=services.version,
         description="Listens to sales calls, forecasts deals, writes the follow-up.",
+        responses=PROBLEMS,
         openapi_url="/openapi.json" if services.settings.http.docs else None,
     )
     app.state.services = services

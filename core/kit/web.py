@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -35,6 +37,7 @@ from core.kit.security import Identity
 
 log = logger("http")
 _NOT_YOURS = "42501"  # a row-level security policy refused the row
+_BAD_VALUE = "22"  # SQLSTATE class of data exceptions
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -144,6 +147,34 @@ def allow(permission: str) -> Any:
 # ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+class Problem(BaseModel):
+    """What every refusal says (RFC 9457), in the standard's fields and our own."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    statusCode: int  # noqa: N815 - the names of PRODUCT
+    message: str
+    errorType: str  # noqa: N815
+    timestamp: datetime
+    requestId: str | None  # noqa: N815
+    errors: list[dict[str, str]] | None = None
+
+
+_SAYS = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "Refused; `detail` says what to do", "content": _SAYS},
+    422: {"description": "`errors` names each wrong field", "content": _SAYS},
+    "5XX": {
+        "description": "Our fault; send it again where `Retry-After` is set",
+        "content": _SAYS,
+    },
+}
+"""For the OpenAPI document of every route."""
+
+
 def problem(request: Request, error: SalesEdgeError) -> JSONResponse:
     """`application/problem+json` (RFC 9457), with the house's own fields beside the standard's."""
     kind = type(error).__name__
@@ -180,7 +211,10 @@ def translate(error: Exception) -> SalesEdgeError:
         if error.status_code == 404:
             return NotFound("There is nothing at this address. GET /docs lists what there is.")
         return _with_status(str(error.detail), error.status_code)
-    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _NOT_YOURS:
+    code = str(getattr(error.orig, "sqlstate", "")) if isinstance(error, DBAPIError) else ""
+    if code.startswith(_BAD_VALUE):
+        return Invalid("A value cannot be stored: a number is too large, or a text holds the character NUL.")
+    if code == _NOT_YOURS:
         return Forbidden("You may not write what you may not see: a deal or call of somebody else's.")
     if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return Unavailable("The database does not answer just now. Try again in a moment.")
