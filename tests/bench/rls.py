@@ -1,4 +1,4 @@
-"""A page of deals behind the tenant's and the seller's policies, against the same rows by WHERE as the tables' owner."""
+"""A page of deals behind the policies of tenant and seller, against the same rows by WHERE as the owner."""
 
 from __future__ import annotations
 
