@@ -62,9 +62,9 @@ def detect(turns: Sequence[Turn], competitors: Iterable[Competitor]) -> list[Men
 
 
 _CUE = re.compile(
-    r"(?:looking at|evaluating|compared (?:to|with)|switching from|talking to|using|quote from|proposal from|"
+    r"\b(?i:looking at|evaluating|compared (?:to|with)|switching from|talking to|using|quote from|proposal from|"
     r"avaliando|comparando com|usamos|usando|migrar d[aoe]|conversando com|proposta d[aoe]|cotação d[aoe])"
-    r"\s+(?:the |a |o |com )?((?:[A-ZÀ-Ý][\w&.-]+)(?:\s+[A-ZÀ-Ý][\w&.-]+)?)"
+    r"\s+(?:the |a |o |com )?([A-ZÀ-Ý][\w&.-]+(?:(?<!\.)\s+[A-ZÀ-Ý][\w&.-]+)?)"
 )
 
 
@@ -77,7 +77,9 @@ def propose(turns: Sequence[Turn], known: Iterable[Competitor]) -> list[str]:
             continue
         for match in _CUE.finditer(turn.text):
             name = match.group(1).strip(".,!?")
-            if all(_likeness(_fold(name), other, name) <= 0 for other in names):
+            # "HubSpot Brasil" is HubSpot.
+            heard = {name, name.split()[0]}
+            if all(_likeness(_fold(run), other, run) <= 0 for run in heard for other in names):
                 found.setdefault(name)
     return list(found)
 
