@@ -107,10 +107,6 @@ class Tx:
         if sees != "tenant":
             await self.session.execute(_SEE, {"sees": sees, "user": str(user_id)})
 
-    async def become_system(self) -> None:
-        """Go on as the machinery, in the same transaction."""
-        await self.session.execute(_ENTER, {"role": SYSTEM_ROLE, "tenant": ""})
-
     def audit(
         self, action: str, subject: str, *, before: Mapping[str, Any] | None = None,
         after: Mapping[str, Any] | None = None,

@@ -1,9 +1,9 @@
 """The transactional outbox and, for each reaction, its inbox.
 
 An event is a row of `events`, written in the transaction of its data, with one row of `deliveries` for each reaction
-that shall take it. A worker locks a delivery, runs the reaction and marks it done in one transaction: at least once it
-runs, exactly once it takes effect. A worker that dies lets go of its lock with its connection. One that keeps failing
-is parked, where `salesedge events parked` shows it.
+that shall take it. A worker marks a delivery done and runs its reaction in one transaction: at least once it runs,
+exactly once it takes effect. A worker that dies lets go of its lock with its connection. One that keeps failing is
+parked, where `salesedge events parked` shows it.
 """
 
 from __future__ import annotations
@@ -72,29 +72,36 @@ class Delivery:
     attempts: int
 
 
-# The lock makes numbers within a tenant rise in the order of commits, so that "earlier" can be asked of `seq`.
-_LOCK_TENANT = text("SELECT pg_advisory_xact_lock(hashtextextended(:tenant, 0))")
-_INSERT = text("""
-    WITH fact AS (
+# The lock makes numbers within a tenant rise in the order of commits, so that "earlier" can be asked of `seq`. The
+# event is inserted out of the lock's own row, hence after it.
+_WRITE = text(f"""
+    WITH lock AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended(CAST(:tenant AS text), 0))),
+    fact AS (
         INSERT INTO events (id, tenant_id, type, subject, data, at, trace)
-        VALUES (:id, :tenant, :type, :subject, CAST(:data AS jsonb), :at, :trace) RETURNING seq
+        SELECT CAST(:id AS uuid), CAST(:tenant AS uuid), :type, CAST(:subject AS uuid), CAST(:data AS jsonb),
+               CAST(:at AS timestamptz), :trace FROM lock RETURNING id, tenant_id, seq, at
+    ),
+    made AS (
+        INSERT INTO deliveries (event_id, reaction, tenant_id, seq, ordered, status, attempts, next_at)
+        SELECT fact.id, r.name, fact.tenant_id, fact.seq, r.ordered, 'pending', 0, fact.at
+        FROM fact, unnest(CAST(:reactions AS text[]), CAST(:ordered AS boolean[])) AS r(name, ordered) RETURNING seq
     )
-    INSERT INTO deliveries (event_id, reaction, tenant_id, seq, ordered, status, attempts, next_at)
-    SELECT :id, r.name, :tenant, fact.seq, r.ordered, 'pending', 0, :at
-    FROM fact, unnest(CAST(:reactions AS text[]), CAST(:ordered AS boolean[])) AS r(name, ordered)
-""")
+    SELECT pg_notify('{CHANNEL}', '') FROM made LIMIT 1
+""")  # noqa: S608 - the channel is a constant of ours
 _NOTIFY = text(f"SELECT pg_notify('{CHANNEL}', '')")
-_CLAIM = text("""
-    SELECT d.reaction, d.attempts, e.id, e.tenant_id, e.type, e.subject, e.data, e.at, e.trace
-    FROM deliveries d JOIN events e ON e.id = d.event_id
-    WHERE d.status = 'pending' AND d.next_at <= :now AND d.reaction = ANY(:reactions)
-      AND (NOT d.ordered OR NOT EXISTS (
-            SELECT 1 FROM deliveries p WHERE p.status = 'pending' AND p.tenant_id = d.tenant_id
-               AND p.reaction = d.reaction AND p.seq < d.seq))
-    ORDER BY d.seq LIMIT 1 FOR UPDATE OF d SKIP LOCKED
+_TAKE = text("""
+    WITH due AS MATERIALIZED (
+        SELECT d.event_id, d.reaction FROM deliveries d
+        WHERE d.status = 'pending' AND d.next_at <= :now AND d.reaction = ANY(:reactions)
+          AND (NOT d.ordered OR NOT EXISTS (
+                SELECT 1 FROM deliveries p WHERE p.status = 'pending' AND p.tenant_id = d.tenant_id
+                   AND p.reaction = d.reaction AND p.seq < d.seq))
+        ORDER BY d.seq LIMIT 1 FOR UPDATE OF d SKIP LOCKED
+    )
+    UPDATE deliveries d SET status = 'done', done_at = :now, error = NULL
+    FROM due, events e WHERE d.event_id = due.event_id AND d.reaction = due.reaction AND e.id = d.event_id
+    RETURNING d.reaction, d.attempts, e.id, e.tenant_id, e.type, e.subject, e.data, e.at, e.trace
 """)
-_DONE = text("""UPDATE deliveries SET status = 'done', done_at = :now, error = NULL
-                WHERE event_id = :event AND reaction = :reaction""")
 _FAILED = text("""UPDATE deliveries SET attempts = attempts + 1, error = :error, next_at = :next_at,
                          status = CASE WHEN :park OR attempts + 1 >= :most THEN 'parked' ELSE 'pending' END
                   WHERE event_id = :event AND reaction = :reaction AND status = 'pending' RETURNING status""")
@@ -108,20 +115,18 @@ _NEXT_AT = text("SELECT min(next_at) FROM deliveries WHERE status = 'pending' AN
 async def write(tx: Tx, fact: Event) -> None:
     """Put an event and its deliveries into the open transaction; wakes the workers at commit."""
     routes = tx.routes.get(fact.type.value, ())
-    await tx.session.execute(_LOCK_TENANT, {"tenant": str(fact.tenant_id)})
     values = {
-        "id": fact.id, "tenant": fact.tenant_id, "type": fact.type.value, "subject": fact.subject,
+        "id": fact.id, "tenant": str(fact.tenant_id), "type": fact.type.value, "subject": fact.subject,
         "data": json.dumps(dict(fact.data)), "at": fact.at, "trace": fact.trace or tx.trace,
         "reactions": [name for name, _ in routes], "ordered": [ordered for _, ordered in routes],
     }  # fmt: skip
-    await tx.session.execute(_INSERT, values)
-    if routes:
-        await tx.session.execute(_NOTIFY)
+    await tx.session.execute(_WRITE, values)
 
 
-async def claim(tx: Tx, reactions: Sequence[str]) -> Delivery | None:
-    """Lock the next delivery that is due and free, oldest first; None where there is none."""
-    found = await tx.session.execute(_CLAIM, {"now": tx.clock.now(), "reactions": list(reactions)})
+async def take(tx: Tx, reactions: Sequence[str]) -> Delivery | None:
+    """Mark the next delivery done that is due and free, oldest first; None where there is none. It is done when this
+    transaction commits, with the reaction's effect; until then others pass it by, and a rollback gives it back."""
+    found = await tx.session.execute(_TAKE, {"now": tx.clock.now(), "reactions": list(reactions)})
     row = found.mappings().first()
     if row is None:
         return None
@@ -130,10 +135,6 @@ async def claim(tx: Tx, reactions: Sequence[str]) -> Delivery | None:
         id=row["id"], at=row["at"], trace=row["trace"],
     )  # fmt: skip
     return Delivery(fact, row["reaction"], row["attempts"])
-
-
-async def done(tx: Tx, delivery: Delivery) -> None:
-    await tx.session.execute(_DONE, {"now": tx.clock.now(), "event": delivery.event.id, "reaction": delivery.reaction})
 
 
 async def failed(tx: Tx, delivery: Delivery, error: str, *, after_s: float, most: int, park: bool) -> bool:

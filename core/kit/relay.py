@@ -123,14 +123,12 @@ class Relay:
         delivery: outbox.Delivery | None = None
         try:
             async with self._db.system() as tx:
-                delivery = await outbox.claim(tx, lane)
+                delivery = await outbox.take(tx, lane)
                 if delivery is None:
                     return False
                 await tx.become(delivery.event.tenant_id)
                 tx.trace = delivery.event.trace
                 await self._reactions[delivery.reaction].run(delivery.event, tx, self._services)
-                await tx.become_system()
-                await outbox.done(tx, delivery)
         except Exception as error:
             if delivery is None:
                 raise
