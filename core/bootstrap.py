@@ -13,6 +13,8 @@ from uuid import UUID
 import yaml
 
 from core.identity.gate import Gate
+from core.identity.sso.fetch import HttpFetch
+from core.identity.sso.oidc import Oidc
 from core.kit.clock import SystemClock
 from core.kit.db import Database, Tx
 from core.kit.security import SigningKey, Tokens
@@ -53,6 +55,7 @@ class Services:
     roles: Roles
     tokens: Tokens
     gate: Gate
+    oidc: Oidc
     limits: Limits
     find_deal: FindDeal
     transcriber: Transcriber
@@ -94,6 +97,8 @@ def load_models() -> None:
     """Import every table, so that the metadata is whole."""
     for feature in FEATURES:
         importlib.import_module(f"core.{feature}.model")
+    importlib.import_module("core.identity.sso.model")
+    importlib.import_module("core.identity.scim.model")
     importlib.import_module("core.kit.outbox")
     importlib.import_module("core.kit.idempotency")
 
@@ -130,6 +135,10 @@ def tokens(settings: Settings, clock: Clock | None = None) -> Tokens:
     assert key is not None, "settings.load() sees to it"
     keys = [SigningKey(given.get_secret_value()) for given in settings.auth.token_keys or [key]]
     return Tokens(keys, lifetime_s=settings.auth.access_token_s, clock=clock or SystemClock())
+
+
+def oidc(settings: Settings, clock: Clock | None = None) -> Oidc:
+    return Oidc(HttpFetch(), clock or SystemClock(), insecure=settings.environment == "dev")
 
 
 def database_url(settings: Settings) -> str:
@@ -215,6 +224,7 @@ def services(
         roles=(own_roles := roles()),
         tokens=(own_tokens := tokens(settings, clock)),
         gate=Gate(own_tokens, own_roles),
+        oidc=oidc(settings, clock),
         limits=NoLimits(),
         find_deal=find_deal,
         transcriber=transcriber,

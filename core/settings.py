@@ -55,6 +55,9 @@ class ObjectSettings(Section):
 class HttpSettings(Section):
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=1, le=65535)
+    public_url: str = Field(
+        "http://localhost:8000", pattern=r"^https?://[^\s?#]+$", description="Where others reach the API"
+    )
     request_timeout_s: PositiveFloat = 30.0
     max_body_mb: PositiveInt = 256
     cors_origins: list[str] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.identity.schemas import LogIn
 from core.identity.sessions import Opened, Origin, open_session
+from core.identity.sso import repository as sso
 from core.kit.db import Database
 from core.kit.errors import Conflict, Unauthenticated
 from core.kit.security import verify_password
@@ -15,6 +16,8 @@ async def sign_in(db: Database, roles: Roles, given: LogIn, *, origin: Origin, s
     """Raises `Unauthenticated`, without telling whether the address or the password was wrong."""
     account = await _account(db, given)
     async with db.tenant(account.tenant_id) as tx:
+        if await sso.refuses_password(tx, account.user_id):
+            raise Unauthenticated("Your company signs in by its own identity provider. Begin there.")
         await tenants.note_login(tx, account.user_id, tx.clock.now())
         return await open_session(
             tx, account.user_id, account.roles, roles, method="password", origin=origin, lifetime_s=session_s

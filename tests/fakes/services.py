@@ -26,7 +26,8 @@ def fake_services(settings: Settings, clock: Clock) -> Services:
     roles, tokens = bootstrap.roles(), bootstrap.tokens(settings, clock)
     return Services(
         settings=settings, version="0", clock=clock, db=db, objects=FakeObjects(), progress=FakeProgress(),
-        roles=roles, tokens=tokens, gate=Gate(tokens, roles), limits=bootstrap.NoLimits(),
+        roles=roles, tokens=tokens, gate=Gate(tokens, roles), oidc=bootstrap.oidc(settings, clock),
+        limits=bootstrap.NoLimits(),
         find_deal=bootstrap.find_deal,
         transcriber=FakeTranscriber(), detector=FakeDetector(), diarizer=FakeDiarizer(), embedder=FakeEmbedder(),
         sentiment=FakeSentiment(), forecaster=FakeForecaster(), generator=FakeGenerator(), agents=AgentHost(db),
