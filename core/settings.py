@@ -71,7 +71,9 @@ class AuthSettings(Section):
     signing_key: SecretStr | None = Field(None, min_length=32)
     token_keys: list[SecretStr] = []
     access_token_s: PositiveInt = 900
-    session_s: PositiveInt = 30 * 86_400
+    session_idle_s: PositiveInt = Field(7 * 86_400, description="A session that is not refreshed for so long ends")
+    session_s: PositiveInt = Field(30 * 86_400, description="A session ends then, however much it is used")
+    recent_s: PositiveInt = Field(600, description="How long proving to be there counts for what is sensitive")
 
 
 class CallSettings(Section):

@@ -6,10 +6,12 @@ from fastapi import APIRouter, Request
 
 from core.identity import repository, sessions
 from core.identity import sign_in as signing_in
-from core.identity.schemas import LogIn, Refresh, SessionOpened, SessionOut
-from core.identity.sessions import Opened, Origin, open_session
+from core.identity.recent import RECENT
+from core.identity.schemas import LogIn, Reauthenticate, Refresh, SessionOpened, SessionOut
+from core.identity.sessions import Lifetimes, Opened, Origin, open_session
 from core.kit.errors import Conflict
 from core.kit.web import CurrentIdentity, CurrentTx, TenantRoute, allow
+from core.tenants import repository as tenants
 from core.tenants import sign_up as signing_up
 from core.tenants.schemas import SignUp
 
@@ -25,7 +27,7 @@ async def sign_up(body: SignUp, request: Request) -> SessionOpened:
     async with services.db.tenant(made.tenant_id) as tx:
         opened = await open_session(
             tx, made.user_id, made.roles, services.roles, method="signup", origin=origin(request),
-            lifetime_s=services.settings.auth.session_s,
+            lifetimes=lifetimes(request),
         )  # fmt: skip
     return answer(request, opened)
 
@@ -34,7 +36,7 @@ async def sign_up(body: SignUp, request: Request) -> SessionOpened:
 async def log_in(body: LogIn, request: Request) -> SessionOpened:
     services = request.app.state.services
     opened = await signing_in.sign_in(
-        services.db, services.roles, body, origin=origin(request), session_s=services.settings.auth.session_s
+        services.db, services.roles, body, origin=origin(request), lifetimes=lifetimes(request)
     )
     return answer(request, opened)
 
@@ -43,10 +45,8 @@ async def log_in(body: LogIn, request: Request) -> SessionOpened:
 async def refresh(body: Refresh, request: Request) -> SessionOpened:
     """Works once for each token. One that is used again later ends its session on all sides."""
     services = request.app.state.services
-    lifetime_s = services.settings.auth.session_s
-    return answer(
-        request, await sessions.refresh(services.db, body.refresh_token, services.roles, lifetime_s=lifetime_s)
-    )
+    opened = await sessions.refresh(services.db, body.refresh_token, services.roles, lifetimes=lifetimes(request))
+    return answer(request, opened)
 
 
 @public.get("/.well-known/jwks.json", summary="The public keys of access tokens")
@@ -62,7 +62,15 @@ async def log_out(tx: CurrentTx, identity: CurrentIdentity) -> None:
     await sessions.end(tx, identity.session_id, user_id=identity.user_id, why="logout")
 
 
-@router.post("/logout-everywhere", status_code=204, dependencies=[SEE], summary="End all my sessions, this one too")
+@router.post("/me/reauthenticate", status_code=204, dependencies=[SEE], summary="Prove that it is still me")
+async def reauthenticate(body: Reauthenticate, tx: CurrentTx, identity: CurrentIdentity) -> None:
+    """What is sensitive asks for it where the log-in is some minutes old."""
+    await sessions.reauthenticate(tx, identity, body.password)
+
+
+@router.post(
+    "/logout-everywhere", status_code=204, dependencies=[SEE, RECENT], summary="End all my sessions, this one too"
+)
 async def log_out_everywhere(tx: CurrentTx, identity: CurrentIdentity) -> None:
     await sessions.end_all(tx, identity.user_id, why="logout_everywhere")
 
@@ -75,9 +83,25 @@ async def list_sessions(tx: CurrentTx, identity: CurrentIdentity) -> list[Sessio
     ]
 
 
-@router.delete("/me/sessions/{session_id}", status_code=204, dependencies=[SEE], summary="End one of my sessions")
+@router.delete(
+    "/me/sessions/{session_id}", status_code=204, dependencies=[SEE, RECENT], summary="End one of my sessions"
+)
 async def end_session(session_id: UUID, tx: CurrentTx, identity: CurrentIdentity) -> None:
     await sessions.end(tx, session_id, user_id=identity.user_id, why="ended_by_user")
+
+
+@router.post(
+    "/users/{user_id}/end-sessions", status_code=204, dependencies=[allow("can_manage_tenant"), RECENT],
+    summary="Log somebody out everywhere",
+)  # fmt: skip
+async def end_sessions_of(user_id: UUID, tx: CurrentTx) -> None:
+    await tenants.user(tx, user_id)
+    await sessions.end_all(tx, user_id, why="ended_by_admin")
+
+
+def lifetimes(request: Request) -> Lifetimes:
+    auth = request.app.state.services.settings.auth
+    return Lifetimes(auth.session_idle_s, auth.session_s)
 
 
 def origin(request: Request) -> Origin:

@@ -31,7 +31,7 @@ class Gate:
             raise Unauthenticated("This session has ended. Log in again.")
         scopes = self._roles.scopes(standing.roles)
         await tx.see_as(identity.user_id, sees(scopes))
-        return replace(identity, roles=standing.roles, scopes=scopes)
+        return replace(identity, roles=standing.roles, scopes=scopes, authenticated_at=standing.authenticated_at)
 
 
 def sees(scopes: frozenset[str]) -> Sees:

@@ -19,6 +19,7 @@ class Session(TenantOwned, Base):
     address: Mapped[str | None] = mapped_column(String(45), info={"personal": "address"})
     user_agent: Mapped[str | None] = mapped_column(String(300), info={"personal": "device"})
     created_at: Mapped[datetime]
+    authenticated_at: Mapped[datetime]  # when the person last proved to be there
     last_used_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]

@@ -19,6 +19,8 @@ class Standing:
 
     user_id: UUID
     roles: tuple[str, ...]
+    begun: datetime
+    authenticated_at: datetime
 
 
 async def add(tx: Tx, row: Session | RefreshToken) -> None:
@@ -29,13 +31,13 @@ async def add(tx: Tx, row: Session | RefreshToken) -> None:
 async def standing(tx: Tx, session_id: UUID) -> Standing | None:
     """None where the session has ended or its user may not come in any more."""
     query = (
-        select(User.id, User.roles)
+        select(User.id, User.roles, Session.created_at, Session.authenticated_at)
         .join(Session, Session.user_id == User.id)
         .where(Session.id == session_id, Session.revoked_at.is_(None), Session.expires_at > tx.clock.now())
         .where(User.is_active)
     )
     row = (await tx.session.execute(query)).one_or_none()
-    return Standing(row[0], tuple(row[1])) if row else None
+    return Standing(row[0], tuple(row[1]), row[2], row[3]) if row else None
 
 
 async def sessions_of(tx: Tx, user_id: UUID) -> list[Session]:
@@ -43,7 +45,7 @@ async def sessions_of(tx: Tx, user_id: UUID) -> list[Session]:
     query = (
         select(Session)
         .where(Session.user_id == user_id, Session.revoked_at.is_(None), Session.expires_at > tx.clock.now())
-        .order_by(Session.last_used_at.desc(), Session.id)
+        .order_by(Session.last_used_at.desc(), Session.id.desc())
     )
     return list((await tx.session.execute(query)).scalars())
 
@@ -67,6 +69,10 @@ async def refresh_token(tx: Tx, token_id: UUID, secret_hash: bytes) -> RefreshTo
 async def note_use(tx: Tx, session_id: UUID, expires_at: datetime) -> None:
     query = update(Session).where(Session.id == session_id)
     await tx.session.execute(query.values(last_used_at=tx.clock.now(), expires_at=expires_at))
+
+
+async def note_authenticated(tx: Tx, session_id: UUID) -> None:
+    await tx.session.execute(update(Session).where(Session.id == session_id).values(authenticated_at=tx.clock.now()))
 
 
 async def revoke(

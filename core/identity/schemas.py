@@ -19,6 +19,10 @@ class Refresh(In):
     refresh_token: Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
+class Reauthenticate(In):
+    password: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
 class SessionOpened(BaseModel):
     """Send `access_token` as bearer; exchange `refresh_token` once by POST /v1/refresh before it expires."""
 

@@ -11,18 +11,21 @@ import binascii
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from core.identity import repository
 from core.identity.model import RefreshToken, Session
 from core.kit.db import Database, Tx
-from core.kit.errors import NotFound, Unauthenticated
+from core.kit.errors import Forbidden, NotFound, Unauthenticated
 from core.kit.ids import new_id
-from core.kit.security import Identity
+from core.kit.security import Identity, verify_password
+from core.tenants import repository as tenants
 from core.tenants.permissions import Roles
 
 PREFIX = "ser_"
+MOST_SESSIONS = 20
+"""Of one user at a time."""
 _SECRET_BYTES = 32
 _GRACE = timedelta(seconds=10)
 """A token that is used again so soon was sent twice by a hasty client: it is refused, and nobody is logged out."""
@@ -37,6 +40,17 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long a session lasts unused, and at most (seconds)."""
+
+    idle_s: int
+    most_s: int
+
+    def end(self, begun: datetime, now: datetime) -> datetime:
+        return min(begun + timedelta(seconds=self.most_s), now + timedelta(seconds=self.idle_s))
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """What a client gets: who he is now, and the token for the time after the access token."""
 
@@ -45,22 +59,24 @@ class Opened:
 
 
 async def open_session(
-    tx: Tx, user_id: UUID, roles: tuple[str, ...], table: Roles, *, method: str, origin: Origin, lifetime_s: int
+    tx: Tx, user_id: UUID, roles: tuple[str, ...], table: Roles, *, method: str, origin: Origin, lifetimes: Lifetimes
 ) -> Opened:
-    """In a transaction of the user's tenant."""
+    """In a transaction of the user's tenant. Of too many sessions the one that was unused longest ends."""
     now = tx.clock.now()
     row = Session(
         id=new_id(), tenant_id=tx.tenant_id, user_id=user_id, method=method, address=origin.address,
-        user_agent=(origin.user_agent or "")[:300] or None, created_at=now, last_used_at=now,
-        expires_at=now + timedelta(seconds=lifetime_s),
+        user_agent=(origin.user_agent or "")[:300] or None, created_at=now, authenticated_at=now,
+        last_used_at=now, expires_at=lifetimes.end(now, now),
     )  # fmt: skip
     await repository.add(tx, row)
+    for old in (await repository.sessions_of(tx, user_id))[MOST_SESSIONS:]:
+        await repository.revoke(tx, "too_many", session_id=old.id)
     tx.audit("session.opened", f"user:{user_id}", after={"method": method, "session": str(row.id)})
     identity = Identity(user_id, tx.tenant_id, roles, table.scopes(roles), row.id)
     return Opened(identity, await _issue(tx, row.id))
 
 
-async def refresh(db: Database, token: str, table: Roles, *, lifetime_s: int) -> Opened:
+async def refresh(db: Database, token: str, table: Roles, *, lifetimes: Lifetimes) -> Opened:
     """Exchange a refresh token for the next. Raises `Unauthenticated`; a token used before ends its whole family."""
     tenant_id, token_id, hashed = _parse(token)
     async with db.tenant(tenant_id) as tx:
@@ -68,7 +84,7 @@ async def refresh(db: Database, token: str, table: Roles, *, lifetime_s: int) ->
         if session_id is not None:
             standing = await repository.standing(tx, session_id)
             if standing is not None:
-                await repository.note_use(tx, session_id, tx.clock.now() + timedelta(seconds=lifetime_s))
+                await repository.note_use(tx, session_id, lifetimes.end(standing.begun, tx.clock.now()))
                 scopes = table.scopes(standing.roles)
                 identity = Identity(standing.user_id, tenant_id, standing.roles, scopes, session_id)
                 return Opened(identity, await _issue(tx, session_id))
@@ -76,6 +92,14 @@ async def refresh(db: Database, token: str, table: Roles, *, lifetime_s: int) ->
             # Committed, not raised: the refusal comes after the transaction.
             await _suspect(tx, token_id, hashed)
     raise Unauthenticated("The refresh token is not good, or was used before. Log in again.")
+
+
+async def reauthenticate(tx: Tx, identity: Identity, password: str) -> None:
+    """Note that the person is there. Raises `Forbidden`: a wrong password here ends nothing."""
+    user = await tenants.user(tx, identity.user_id)
+    if identity.session_id is None or not await verify_password(password, user.password_hash):
+        raise Forbidden("The password is wrong.")
+    await repository.note_authenticated(tx, identity.session_id)
 
 
 async def end(tx: Tx, session_id: UUID, *, user_id: UUID, why: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.identity.schemas import LogIn
-from core.identity.sessions import Opened, Origin, open_session
+from core.identity.sessions import Lifetimes, Opened, Origin, open_session
 from core.identity.sso import repository as sso
 from core.kit.db import Database
 from core.kit.errors import Conflict, Unauthenticated
@@ -12,7 +12,7 @@ from core.tenants import repository as tenants
 from core.tenants.permissions import Roles
 
 
-async def sign_in(db: Database, roles: Roles, given: LogIn, *, origin: Origin, session_s: int) -> Opened:
+async def sign_in(db: Database, roles: Roles, given: LogIn, *, origin: Origin, lifetimes: Lifetimes) -> Opened:
     """Raises `Unauthenticated`, without telling whether the address or the password was wrong."""
     account = await _account(db, given)
     async with db.tenant(account.tenant_id) as tx:
@@ -20,7 +20,7 @@ async def sign_in(db: Database, roles: Roles, given: LogIn, *, origin: Origin, s
             raise Unauthenticated("Your company signs in by its own identity provider. Begin there.")
         await tenants.note_login(tx, account.user_id, tx.clock.now())
         return await open_session(
-            tx, account.user_id, account.roles, roles, method="password", origin=origin, lifetime_s=session_s
+            tx, account.user_id, account.roles, roles, method="password", origin=origin, lifetimes=lifetimes
         )
 
 

@@ -7,6 +7,7 @@
     │   └── TooLarge             413  over a limit of size or length
     ├── Unauthenticated          401
     ├── Forbidden                403
+    │   └── ReauthenticationNeeded 403  the log-in is too old for what is sensitive
     ├── LimitReached             402  over the plan's limit
     ├── NotFound                 404
     ├── Conflict                 409  the state does not allow it, or a key was used for something else
@@ -85,6 +86,10 @@ class Unauthenticated(SalesEdgeError):
 class Forbidden(SalesEdgeError):
     status = 403
     title = "Not allowed"
+
+
+class ReauthenticationNeeded(Forbidden):
+    title = "Prove that it is you"
 
 
 class LimitReached(SalesEdgeError):

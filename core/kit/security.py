@@ -7,7 +7,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -50,13 +50,15 @@ _DECOY = "$argon2id$v=19$m=65536,t=3,p=4$c2FsZXNlZGdlLWRlY295$MDEyMzQ1Njc4OWFiY2
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks. `session_id`: None for a machine that came with an API key."""
+    """Who asks. `session_id`: None for a machine that came with an API key. `authenticated_at`: when the person last
+    proved to be there, known once the gate has admitted him."""
 
     user_id: UUID
     tenant_id: UUID
     roles: tuple[str, ...]
     scopes: frozenset[str]
     session_id: UUID | None = None
+    authenticated_at: datetime | None = None
 
 
 class SigningKey:

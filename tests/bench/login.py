@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 
 from core import bootstrap
 from core.identity.schemas import LogIn
-from core.identity.sessions import Origin
+from core.identity.sessions import Lifetimes, Origin
 from core.identity.sign_in import sign_in
 from core.settings import Settings
 from core.tenants.schemas import SignUp
@@ -35,7 +35,7 @@ async def _ours(settings: Settings) -> float:
     given = LogIn(email="b@bench.example", password=PASSWORD)
 
     async def one() -> None:
-        await sign_in(db, roles, given, origin=Origin("127.0.0.1", "bench"), session_s=3600)
+        await sign_in(db, roles, given, origin=Origin("127.0.0.1", "bench"), lifetimes=Lifetimes(3600, 3600))
 
     per_s = await _rate(one)
     await db.close()

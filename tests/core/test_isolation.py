@@ -28,6 +28,7 @@ MARK = "Zanzibar"
 PUBLIC = {
     ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/.well-known/jwks.json"),
     ("POST", "/v1/signup"), ("POST", "/v1/login"), ("POST", "/v1/refresh"),
+    ("GET", "/v1/sso/{tenant_slug}/{provider}/start"), ("GET", "/v1/sso/callback/{provider_id}"),
 }  # fmt: skip
 ENDS_THE_SESSION = {"/v1/logout", "/v1/logout-everywhere"}
 ROLES = ("ADMIN", "MANAGER", "LEADER", "REP", "SDR", "DATA_SCIENTIST", "DEVOPS", "SUPER_ADMIN", "SYSTEM", "GUEST")
@@ -66,6 +67,9 @@ async def furnish(api: Api, a: Client) -> None:
     await a.post(f"/v1/deals/{deal['id']}/activities", json={"kind": "note", "direction": "out"})
     assert (await a.post("/v1/competitors", json={"name": f"{MARK} CRM"})).status_code == 201
     await member(api, a, "REP", email="rep@a.example")
+    domains = ["a.example"]
+    provider = {"slug": "okta", "issuer": "https://id.a.example", "client_id": MARK, "allowed_domains": domains}
+    assert (await a.post("/v1/sso/providers", json=provider)).status_code == 201
     talk = np.concatenate([tone(3.5), silence(5.0)], axis=1)
     other = np.concatenate([silence(4.5), tone(4.0, 880.0)], axis=1)
     audio = io.BytesIO(encoded(np.concatenate([talk, other]), "flac", "flac"))

@@ -138,16 +138,14 @@ def test_whatever_dies_in_the_middle_each_thing_happens_once(house: House, victi
     assert kinds == ["CALL_UPLOADED", "CALL_TRANSCRIBED", "CALL_ANALYZED", "INSIGHTS_READY"]
 
 
-def test_serving_processes_hold_no_torch_and_no_training(house: House) -> None:
+def test_serving_processes_hold_no_torch(house: House) -> None:
     """What a replica has mapped tells what it has imported."""
     import psutil
 
     seen = 0
     for process in psutil.process_iter(["cmdline"]):
         if "ServeReplica:salesedge" in " ".join(process.info["cmdline"] or []):
-            maps = Path(f"/proc/{process.pid}/maps").read_text()
-            assert "/torch/" not in maps
-            assert "/sklearn/" not in maps
+            assert "/torch/" not in Path(f"/proc/{process.pid}/maps").read_text()
             seen += 1
     assert seen >= 7
 

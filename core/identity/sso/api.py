@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.exc import IntegrityError
 
-from core.identity.api import answer, origin
+from core.identity.api import answer, lifetimes, origin
 from core.identity.schemas import SessionOpened
 from core.identity.sessions import Opened, open_session
 from core.identity.sso import enter, repository
@@ -29,6 +29,7 @@ from core.kit.security import Identity
 from core.kit.web import CurrentIdentity, CurrentTx, TenantRoute, allow
 from core.tenants import repository as tenants
 from core.tenants.permissions import Roles
+from core.tenants.schemas import Slug
 
 public = APIRouter(prefix="/v1/sso", tags=["single sign-on"])
 router = APIRouter(prefix="/v1/sso", tags=["single sign-on"], route_class=TenantRoute)
@@ -44,7 +45,7 @@ NEVER_BY_GROUP = frozenset({"SYSTEM", "SUPER_ADMIN"})
     "/{tenant_slug}/{provider}/start", status_code=302, response_class=Response,
     summary="Go to the tenant's identity provider",
 )  # fmt: skip
-async def start(tenant_slug: str, provider: str, request: Request) -> Response:
+async def start(tenant_slug: Slug, provider: Slug, request: Request) -> Response:
     services = request.app.state.services
     async with services.db.system() as tx:
         tenant_id = await tenants.find_tenant_id(tx, tenant_slug)
@@ -112,7 +113,7 @@ async def _open(request: Request, tenant_id: UUID, provider: SsoProvider, claims
         await tenants.note_login(tx, user.id, tx.clock.now())
         opened: Opened = await open_session(
             tx, user.id, tuple(user.roles), services.roles, method="sso", origin=came_from,
-            lifetime_s=services.settings.auth.session_s,
+            lifetimes=lifetimes(request),
         )  # fmt: skip
         return opened
 

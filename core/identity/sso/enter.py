@@ -136,12 +136,11 @@ async def _link(tx: Tx, provider: SsoProvider, claims: Mapping[str, Any]) -> Use
 
 
 async def _create(tx: Tx, email: str, claims: Mapping[str, Any]) -> User:
-    name = claims.get("name")
+    name = "".join(letter for letter in str(claims.get("name", "")) if letter.isprintable()).strip()
     settings = await repository.settings(tx)
     user = User(
         id=new_id(), tenant_id=tx.tenant_id, email=email, roles=[settings.default_role], is_sso=True,
-        name=name.strip()[:200] if isinstance(name, str) and name.strip() else email.partition("@")[0],
-        created_at=tx.clock.now(),
+        name=name[:200] or email.partition("@")[0], created_at=tx.clock.now(),
     )  # fmt: skip
     await tenants.add(tx, user)
     tx.audit("user.created", f"user:{user.id}", after={"roles": user.roles, "by": "sso"})

@@ -186,7 +186,7 @@ class Oidc:
             raise _refused("iat")
         if claims.get("nonce") != nonce:
             raise _refused("nonce")
-        if not isinstance(subject, str) or not 1 <= len(subject) <= 255:
+        if not isinstance(subject, str) or not 1 <= len(subject) <= 255 or not subject.isprintable():
             raise _refused("sub")
 
     async def _key(self, metadata: Metadata, kid: object, algorithm: str) -> jwt.PyJWK:

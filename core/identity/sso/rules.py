@@ -32,11 +32,12 @@ def groups_in(claims: Mapping[str, Any], claim: str | None) -> list[str]:
 
 
 def roles_after(
-    current: Sequence[str], groups: Iterable[str], group_roles: Mapping[str, str], default_role: str
-) -> list[str]:
+    current: Sequence[str], groups: Iterable[str], group_roles: Mapping[str, str], default_role: str,
+    formerly: Iterable[str] = (),
+) -> list[str]:  # fmt: skip
     """Roles that the mapping speaks of come and go with the groups; all others stay as they are. Nobody is left
-    without any."""
-    governed = set(group_roles.values())
+    without any. `formerly`: roles that it spoke of until now."""
+    governed = {*group_roles.values(), *formerly}
     given = {group_roles[group] for group in groups if group in group_roles}
     kept = [role for role in current if role not in governed or role in given]
     return kept + sorted(given - set(kept)) or [default_role]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from core.identity.sessions import MOST_SESSIONS
 from core.kit.clock import VirtualClock
 from tests.support import Api, Client, member, sign_up
 
@@ -58,8 +59,50 @@ async def test_a_replayed_refresh_token_ends_the_whole_family(api: Api, clock: V
 
 async def test_a_session_that_is_not_used_for_long_ends(api: Api, clock: VirtualClock) -> None:
     session = await sign_up(api, "acme")
-    clock.advance(timedelta(seconds=api.services.settings.auth.session_s))
+    clock.advance(timedelta(seconds=api.services.settings.auth.session_idle_s))
     assert (await refreshed(api, session["refresh_token"])).status_code == 401
+
+
+async def test_a_session_ends_at_last_however_much_it_is_used(api: Api, clock: VirtualClock) -> None:
+    session, auth = await sign_up(api, "acme"), api.services.settings.auth
+    for _ in range(auth.session_s // (auth.session_idle_s - 1)):
+        clock.advance(timedelta(seconds=auth.session_idle_s - 1))
+        answer = await refreshed(api, session["refresh_token"])
+        assert answer.status_code == 200
+        session = answer.json()
+    clock.advance(timedelta(seconds=auth.session_idle_s - 1))
+    assert (await refreshed(api, session["refresh_token"])).status_code == 401
+
+
+async def test_of_too_many_sessions_the_one_unused_longest_ends(api: Api, clock: VirtualClock) -> None:
+    first = await sign_up(api, "acme")
+    later = []
+    for _ in range(MOST_SESSIONS):
+        clock.advance(timedelta(seconds=1))
+        later.append(await log_in(api))
+    assert (await api.get("/v1/me", token=first["access_token"])).status_code == 401
+    assert (await api.get("/v1/me", token=later[0]["access_token"])).status_code == 200
+
+
+async def test_what_is_sensitive_asks_for_the_person_again(api: Api, ana: Client, clock: VirtualClock) -> None:
+    other = await log_in(api)
+    clock.advance(timedelta(seconds=api.services.settings.auth.recent_s + 1))
+    url = f"/v1/me/sessions/{other['session_id']}"
+    refused = await ana.request("delete", url)
+    assert (refused.status_code, refused.json()["errorType"]) == (403, "ReauthenticationNeeded")
+    assert (await ana.post("/v1/me/reauthenticate", json={"password": "wrong"})).status_code == 403
+    assert (await ana.request("delete", url)).status_code == 403
+    assert (await ana.post("/v1/me/reauthenticate", json={"password": Api.PASSWORD})).status_code == 204
+    assert (await ana.request("delete", url)).status_code == 204
+
+
+async def test_an_administrator_logs_somebody_out(api: Api, ana: Client) -> None:
+    rep = await member(api, ana, "REP")
+    rep_id = (await rep.get("/v1/me")).json()["id"]
+    assert (await rep.post(f"/v1/users/{rep_id}/end-sessions")).status_code == 403
+    assert (await ana.post(f"/v1/users/{rep_id}/end-sessions")).status_code == 204
+    assert (await rep.get("/v1/me")).status_code == 401
+    assert (await ana.get("/v1/me")).status_code == 200
 
 
 @pytest.mark.parametrize("token", ["", "x", "ser_", "ser_!!!!", "ser_" + "A" * 86, "sek_" + "A" * 86])
