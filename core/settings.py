@@ -12,16 +12,26 @@ import secrets
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.kit.errors import BadInput
 
 PREFIX = "SALESEDGE_"
+_LEAST_SECRET = 32  # characters
 
 
 class SettingsError(BadInput):
@@ -64,12 +74,24 @@ class HttpSettings(Section):
     docs: bool = True
 
 
+def _signs(secret: SecretStr) -> SecretStr:
+    from core.kit.security import SigningKey
+
+    if len(secret.get_secret_value()) < _LEAST_SECRET:
+        raise ValueError(f"a key has at least {_LEAST_SECRET} random characters, or is an Ed25519 key as PEM")
+    try:
+        SigningKey(secret.get_secret_value())
+    except Exception:
+        raise ValueError("no unencrypted Ed25519 key: make one by `openssl genpkey -algorithm ed25519`") from None
+    return secret
+
+
 class AuthSettings(Section):
     """`signing_key` is the installation's one secret, from which keys are derived. `token_keys` sign access tokens in
     its place where they shall be rotated by themselves: the first signs, all of them check."""
 
-    signing_key: SecretStr | None = Field(None, min_length=32)
-    token_keys: list[SecretStr] = []
+    signing_key: SecretStr | None = Field(None, min_length=_LEAST_SECRET)
+    token_keys: list[Annotated[SecretStr, AfterValidator(_signs)]] = []
     access_token_s: PositiveInt = 900
     session_idle_s: PositiveInt = Field(7 * 86_400, description="A session that is not refreshed for so long ends")
     session_s: PositiveInt = Field(30 * 86_400, description="A session ends then, however much it is used")
@@ -269,13 +291,13 @@ def _no_such(variable: str) -> str:
 
 
 def _line(problem: Any) -> str:
-    path = [str(part) for part in problem["loc"]]
+    path = [part for part in problem["loc"] if isinstance(part, str)]  # a variable holds the whole of a list
     variable = PREFIX + "__".join(part.upper() for part in path)
     if problem["type"] == "extra_forbidden":
         return _no_such(variable)
     secret = _is_secret(path)
     given = "" if secret else f" (now: {problem.get('input')!r})"
-    wrong = problem["msg"]
+    wrong = problem["msg"].removeprefix("Value error, ")
     if secret and problem["type"] == "too_short":
         wrong = f"must have at least {problem['ctx']['min_length']} characters"
     return f"{variable}: {wrong}{given}. Set it in the environment or in configs/."

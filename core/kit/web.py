@@ -230,11 +230,22 @@ def _with_status(detail: str, status: int) -> SalesEdgeError:
     return Other(detail)
 
 
+def _log_refusal(request: Request, error: SalesEdgeError) -> None:
+    identity = getattr(request.state, "identity", None)
+    log.warning(
+        "request_refused", error=type(error).__name__, status=error.status, method=request.method,
+        path=request.url.path, user_id=str(identity.user_id) if identity else None,
+        request_id=request.state.request_id,
+    )  # fmt: skip
+
+
 def install_errors(app: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> Response:
         ours = translate(error)
         if ours.status >= 500:
             log.error("request_failed", error=type(error).__name__, exc_info=error, request_id=request.state.request_id)
+        elif ours.status in (401, 403, 429):
+            _log_refusal(request, ours)
         return problem(request, ours)
 
     for kind in (SalesEdgeError, RequestValidationError, HTTPException, DBAPIError, PoolTimeout):

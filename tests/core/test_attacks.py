@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from core.app import create_app
 from tests.fakes.speech import encoded, tone
@@ -113,6 +114,16 @@ async def test_an_error_tells_nothing_of_the_inside(api: Api, ana: Client) -> No
         text = (await ana.request(endpoint.method, path, json={"x": 1})).text
         for word in ("Traceback", "sqlalchemy", "psycopg", "SELECT ", str(Path(__file__).parents[2])):
             assert word not in text, (endpoint.path, word)
+
+
+async def test_who_was_refused_where_is_logged(api: Api, ana: Client) -> None:
+    with capture_logs() as logs:
+        await api.post("/v1/login", json={"email": "ana@acme.example", "password": "a wrong password"})
+        rep = await member(api, ana, "REP", email="rep@acme.example")
+        await rep.get("/v1/sso/providers")
+    refused = [(entry["status"], entry["path"]) for entry in logs if entry["event"] == "request_refused"]
+    assert refused == [(401, "/v1/login"), (403, "/v1/sso/providers")]
+    assert "a wrong password" not in str(logs)
 
 
 def _references(schema: Any) -> list[str]:

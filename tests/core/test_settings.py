@@ -78,6 +78,8 @@ def test_an_empty_variable_is_not_set(tmp_path: Path) -> None:
         ("SALESEDGE_PROFILE", "tpu", "'auto', 'cpu' or 'gpu'"),
         ("SALESEDGE_OBJECTS__URL", "ftp://bucket", "pattern"),
         ("SALESEDGE_AUTH__SIGNING_KEY", "short", "at least 32 characters"),
+        ("SALESEDGE_AUTH__TOKEN_KEYS", '["short"]', "at least 32 random characters"),
+        ("SALESEDGE_AUTH__TOKEN_KEYS", '["-----BEGIN PRIVATE KEY----- no such thing"]', "no unencrypted Ed25519 key"),
     ],
 )
 def test_each_wrong_variable_is_one_line_with_its_name(tmp_path: Path, name: str, value: str, says: str) -> None:
