@@ -20,7 +20,9 @@ app = typer.Typer(
 )
 events = typer.Typer(no_args_is_help=True, help="Events that were given up, and running them again.")
 models = typer.Typer(no_args_is_help=True, help="The models that engines load.")
+audit = typer.Typer(no_args_is_help=True, help="Audit trails: put down their heads, and check them.")
 train = typer.Typer(no_args_is_help=True, help="Fit models on Ray.")
+app.add_typer(audit, name="audit")
 app.add_typer(events, name="events")
 app.add_typer(models, name="models")
 app.add_typer(train, name="train")
@@ -125,3 +127,28 @@ def rerun(event_id: Annotated[UUID | None, typer.Argument(help="Of one event; el
 
     with EmbeddedServers(_settings()) as servers:
         typer.echo(f"{asyncio.run(again(servers.settings, event_id))} will run again")
+
+
+@audit.command("anchor")
+def anchor_audit() -> None:
+    """Sign the head of every tenant's trail and keep it in the object store. Let it run by the clock."""
+    from cluster.audit import anchor
+    from cluster.embedded import EmbeddedServers
+
+    with EmbeddedServers(_settings()) as servers:
+        typer.echo(f"{asyncio.run(anchor(servers.settings))} trails anchored")
+
+
+@audit.command("verify")
+def verify_audit(tenant: Annotated[UUID | None, typer.Option(help="Its trail alone; else all")] = None) -> None:
+    """Find what was edited, deleted, put into another order or cut off; ends with 1 where something was."""
+    from cluster.audit import verify
+    from cluster.embedded import EmbeddedServers
+
+    with EmbeddedServers(_settings()) as servers:
+        verified = asyncio.run(verify(servers.settings, tenant))
+    for finding in verified.findings:
+        typer.echo(f"{finding.tenant_id}  entry {finding.seq}  {finding.what}")
+    read = f"{verified.entries} entries of {verified.tenants} tenants, {verified.anchors} anchors"
+    typer.echo(f"{read}: {len(verified.findings)} findings" if verified.findings else f"{read}: all as written")
+    raise typer.Exit(1 if verified.findings else 0)

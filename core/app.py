@@ -46,6 +46,7 @@ def create_app(services: Services) -> FastAPI:
 
 def _routes(app: FastAPI) -> None:
     from core.analysis import api as analysis
+    from core.audit import api as audit
     from core.automation import api as automation
     from core.calls import api as calls
     from core.competitors import api as competitors
@@ -59,6 +60,7 @@ def _routes(app: FastAPI) -> None:
     routers = [
         identity.public, identity.router, sso.public, sso.router, tenants.router, deals.router, calls.uploads,
         calls.router, analysis.router, competitors.router, forecasting.router, automation.router, content.router,
+        audit.router,
     ]  # fmt: skip
     for router in routers:
         app.include_router(router)

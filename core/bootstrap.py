@@ -39,7 +39,9 @@ from core.tenants.permissions import Roles
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FEATURES = ("tenants", "identity", "deals", "calls", "analysis", "competitors", "forecasting", "automation", "content")
+FEATURES = (
+    "audit", "tenants", "identity", "deals", "calls", "analysis", "competitors", "forecasting", "automation", "content",
+)  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -116,11 +118,14 @@ def roles() -> Roles:
 
 
 def database(settings: Settings, url: str, clock: Clock | None = None) -> Database:
+    from core.audit import chain
     from core.flows import REACTIONS
     from core.kit.relay import routes
 
     load_models()
-    return Database(url, routes=routes(REACTIONS), clock=clock, pool_size=settings.database.pool_size)
+    return Database(
+        url, routes=routes(REACTIONS), trail=chain.write, clock=clock, pool_size=settings.database.pool_size
+    )
 
 
 def version() -> str:

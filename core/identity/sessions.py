@@ -16,7 +16,7 @@ from uuid import UUID
 
 from core.identity import repository
 from core.identity.model import RefreshToken, Session
-from core.kit.db import Database, Tx
+from core.kit.db import Actor, Database, Tx
 from core.kit.errors import Forbidden, NotFound, Unauthenticated
 from core.kit.ids import new_id
 from core.kit.security import Identity, verify_password
@@ -63,6 +63,7 @@ async def open_session(
 ) -> Opened:
     """In a transaction of the user's tenant. Of too many sessions the one that was unused longest ends."""
     now = tx.clock.now()
+    tx.actor = tx.actor or Actor(user_id, "user", origin.address)
     row = Session(
         id=new_id(), tenant_id=tx.tenant_id, user_id=user_id, method=method, address=origin.address,
         user_agent=(origin.user_agent or "")[:300] or None, created_at=now, authenticated_at=now,

@@ -74,6 +74,8 @@ class Entry:
     after: dict[str, Any]
 
 
+Trail = Callable[["Tx"], Awaitable[None]]
+"""Writes down what `Tx.audit` was told, at the end of its transaction."""
 Routes = Mapping[str, Sequence[tuple[str, bool]]]
 """Event type → the (reaction, ordered per tenant?) that shall take it."""
 
@@ -130,10 +132,12 @@ class Database:
     """An engine and the two ways to begin a transaction."""
 
     def __init__(
-        self, url: str, *, routes: Routes | None = None, clock: Clock | None = None, pool_size: int = 5
-    ) -> None:
+        self, url: str, *, routes: Routes | None = None, trail: Trail | None = None, clock: Clock | None = None,
+        pool_size: int = 5,
+    ) -> None:  # fmt: skip
         self.url = url
         self.routes: Routes = routes or {}
+        self.trail = trail
         self.clock: Clock = clock or SystemClock()
         self.engine: AsyncEngine = create_async_engine(
             make_url(url).set(drivername="postgresql+psycopg"), pool_size=pool_size, max_overflow=pool_size * 2,
@@ -166,6 +170,8 @@ class Database:
             tx = Tx(session, tenant_id, self.clock, self.routes)
             try:
                 yield tx
+                if tx.audited and self.trail is not None:
+                    await self.trail(tx)
             except BaseException:
                 try:
                     await session.rollback()

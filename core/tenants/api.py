@@ -23,8 +23,11 @@ async def read_tenant(tx: CurrentTx) -> TenantOut:
 @router.patch("/tenant", dependencies=[allow("can_manage_tenant")])
 async def change_tenant(body: TenantChange, tx: CurrentTx) -> TenantOut:
     tenant = await repository.tenant(tx)
-    for name, value in body.model_dump(exclude_none=True).items():
+    wanted = body.model_dump(exclude_none=True)
+    before = {name: getattr(tenant, name) for name in wanted}
+    for name, value in wanted.items():
         setattr(tenant, name, value)
+    tx.audit("tenant.changed", f"tenant:{tenant.id}", before=before, after=wanted)
     return TenantOut.model_validate(tenant)
 
 

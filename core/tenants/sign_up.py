@@ -35,6 +35,7 @@ async def sign_up(db: Database, roles: Roles, wanted: SignUp) -> Identity:
                     roles=["ADMIN"], created_at=tx.clock.now(),
                 ),
             )  # fmt: skip
+            tx.audit("tenant.created", f"tenant:{tenant_id}", after={"administrator": str(user_id)})
             await tx.emit(Event(EventType.TENANT_CREATED, tenant_id, tenant_id, at=tx.clock.now()))
     except IntegrityError:
         raise Conflict(f"The short name {wanted.slug} is taken. Choose another `slug`.") from None

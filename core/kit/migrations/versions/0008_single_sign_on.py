@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from core.kit.migrations.rls import protect
 
 revision = "0008"
-down_revision = "0007"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
