@@ -143,7 +143,8 @@ def tokens(settings: Settings, clock: Clock | None = None) -> Tokens:
 
 
 def oidc(settings: Settings, clock: Clock | None = None) -> Oidc:
-    return Oidc(HttpFetch(), clock or SystemClock(), insecure=settings.environment == "dev")
+    dev = settings.environment == "dev"
+    return Oidc(HttpFetch(loopback=dev), clock or SystemClock(), insecure=dev)
 
 
 def database_url(settings: Settings) -> str:

@@ -3,7 +3,9 @@
     SalesEdgeError
     ├── BadInput                 400  the request cannot be understood
     │   ├── Invalid              422  understood, but fields are wrong (names each)
-    │   └── BadAudio             422  the file is no audio that we take
+    │   ├── BadAudio             422  the file is no audio that we take
+    │   ├── UnsupportedMediaType 415  the body is of a kind that no route takes
+    │   ├── SlowRequest          408  the body came too slowly
     │   └── TooLarge             413  over a limit of size or length
     ├── Unauthenticated          401
     ├── Forbidden                403
@@ -11,6 +13,8 @@
     ├── LimitReached             402  over the plan's limit
     ├── NotFound                 404
     ├── Conflict                 409  the state does not allow it, or a key was used for something else
+    │   └── NotPublic            409  an address that was given leads into a private network
+    ├── PreconditionFailed       412  `If-Match` names a version that is no longer the present one
     ├── TooManyRequests          429  (retryable)
     ├── Timeout                  504  (retryable)
     └── Unavailable              503  (retryable) a part that we need does not answer
@@ -73,6 +77,16 @@ class BadAudio(BadInput):
     title = "The file cannot be used as audio"
 
 
+class UnsupportedMediaType(BadInput):
+    status = 415
+    title = "The body is of a kind that is not taken"
+
+
+class SlowRequest(BadInput):
+    status = 408
+    title = "The request came too slowly"
+
+
 class TooLarge(BadInput):
     status = 413
     title = "Over a limit of size"
@@ -105,6 +119,15 @@ class NotFound(SalesEdgeError):
 class Conflict(SalesEdgeError):
     status = 409
     title = "The present state does not allow it"
+
+
+class NotPublic(Conflict):
+    title = "The address is not on the public internet"
+
+
+class PreconditionFailed(SalesEdgeError):
+    status = 412
+    title = "It was changed in the meantime"
 
 
 class TooManyRequests(SalesEdgeError):
