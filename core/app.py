@@ -8,20 +8,35 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from core.bootstrap import Services
-from core.kit.errors import TooLarge
+from core.kit.armour import Armour
 from core.kit.ids import new_id
 from core.kit.log import logger
-from core.kit.web import PROBLEMS, install_errors, problem
+from core.kit.web import PROBLEMS, install_errors
+from core.settings import HttpSettings
 
 log = logger("http")
+_MIB = 1024 * 1024
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
+_HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
+_DOCS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; img-src 'self' data: https:; "
+    "script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; worker-src blob:; "
+    "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net https://fonts.googleapis.com; "
+    "font-src https://fonts.gstatic.com",
+}
+_SHOWN = (
+    "ETag", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id",
+)  # fmt: skip
 
 
 def create_app(services: Services) -> FastAPI:
@@ -35,13 +50,23 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     install_errors(app)
     _routes(app)
-    app.add_middleware(_BodyLimit, most_bytes=services.settings.http.max_body_mb * 1024 * 1024)
-    if services.settings.http.cors_origins:
+    http = services.settings.http
+    app.add_middleware(
+        Armour, most_bytes=http.max_body_mb * _MIB, most_json_bytes=http.max_json_mb * _MIB, idle_s=http.body_idle_s
+    )
+    if http.cors_origins:
         app.add_middleware(
-            CORSMiddleware, allow_origins=services.settings.http.cors_origins, allow_methods=["*"], allow_headers=["*"]
-        )
-    app.add_middleware(_Envelope, app_=app)
+            CORSMiddleware, allow_origins=http.cors_origins, allow_methods=["*"], allow_headers=["*"],
+            expose_headers=_SHOWN,
+        )  # fmt: skip
+    app.add_middleware(_Envelope, app_=app, headers=_headers(http))
+    if http.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=http.trusted_proxies)
     return app
+
+
+def _headers(http: HttpSettings) -> dict[str, str]:
+    return {**_HEADERS, **(_HTTPS_ONLY if http.public_url.startswith("https:") else {})}
 
 
 def _routes(app: FastAPI) -> None:
@@ -83,9 +108,10 @@ async def readyz(request: Request, response: Response) -> dict[str, object]:
 class _Envelope:
     """Around each request: an id, safe headers, one line in the log, and no exception that leaves the house."""
 
-    def __init__(self, app: ASGIApp, app_: FastAPI) -> None:
+    def __init__(self, app: ASGIApp, app_: FastAPI, headers: dict[str, str]) -> None:
         self._next = app
         self._app = app_
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -104,7 +130,9 @@ class _Envelope:
                 status = message["status"]
                 headers = list(message.get("headers", []))
                 known = {name.lower() for name, _ in headers}
-                extra = {**_HEADERS, "X-Request-Id": request.state.request_id}
+                extra = {**self._headers, "X-Request-Id": request.state.request_id}
+                extra |= _DOCS if request.url.path in (self._app.docs_url, self._app.redoc_url) else {}
+                extra |= getattr(request.state, "headers", {})
                 headers += [(k.encode(), v.encode()) for k, v in extra.items() if k.lower().encode() not in known]
                 message = {**message, "headers": headers}
             await send(message)
@@ -134,35 +162,3 @@ class _Envelope:
             duration_ms=round(took_s * 1000, 2), request_id=request.state.request_id,
             tenant=str(identity.tenant_id) if identity else None, user=str(identity.user_id) if identity else None,
         )  # fmt: skip
-
-
-class _BodyLimit:
-    """Refuses a body that is too long, by its header or, where that lies, as it comes."""
-
-    def __init__(self, app: ASGIApp, most_bytes: int) -> None:
-        self._next = app
-        self._most = most_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._next(scope, receive, send)
-            return
-        request = Request(scope)
-        declared = request.headers.get("content-length", "0")
-        if declared.isdigit() and int(declared) > self._most:
-            await problem(request, self._error())(scope, receive, send)
-            return
-        taken = 0
-
-        async def receiving() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self._most:
-                raise self._error()
-            return message
-
-        await self._next(scope, receiving, send)
-
-    def _error(self) -> TooLarge:
-        return TooLarge(f"The request is over {self._most // 1024 // 1024} MB. Send less, or compress the recording.")

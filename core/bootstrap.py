@@ -28,6 +28,8 @@ from core.ports import (
     Limits,
     ObjectStore,
     Progress,
+    Rate,
+    RateLimiter,
     SentimentAnalyzer,
     SpeechDetector,
     TextGenerator,
@@ -59,6 +61,7 @@ class Services:
     gate: Gate
     oidc: Oidc
     limits: Limits
+    rate_limiter: RateLimiter
     find_deal: FindDeal
     transcriber: Transcriber
     detector: SpeechDetector
@@ -93,6 +96,13 @@ class NoLimits:
 
     async def check(self, tenant_id: UUID, meter: str, amount: int = 1) -> None:
         return None
+
+
+class Uncounted:
+    """Where rate limits are switched off."""
+
+    async def take(self, *subjects: tuple[str, str]) -> list[Rate]:
+        return []
 
 
 def load_models() -> None:
@@ -145,6 +155,18 @@ def tokens(settings: Settings, clock: Clock | None = None) -> Tokens:
 def oidc(settings: Settings, clock: Clock | None = None) -> Oidc:
     dev = settings.environment == "dev"
     return Oidc(HttpFetch(loopback=dev), clock or SystemClock(), insecure=dev)
+
+
+def rate_limiter(settings: Settings) -> RateLimiter:
+    from core.gateways.rate_limits import RedisRateLimiter
+
+    limits = settings.rate_limits
+    if not limits.enabled:
+        return Uncounted()
+    per_minute = {
+        "address": limits.per_address, "user": limits.per_user, "key": limits.per_key, "tenant": limits.per_tenant,
+    }  # fmt: skip
+    return RedisRateLimiter(redis_url(settings), per_minute)
 
 
 def database_url(settings: Settings) -> str:
@@ -232,6 +254,7 @@ def services(
         gate=Gate(own_tokens, own_roles),
         oidc=oidc(settings, clock),
         limits=NoLimits(),
+        rate_limiter=rate_limiter(settings),
         find_deal=find_deal,
         transcriber=transcriber,
         detector=SileroVad(),

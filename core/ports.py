@@ -261,6 +261,26 @@ class Limits(Protocol):
     async def check(self, tenant_id: UUID, meter: str, amount: int = 1) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Where one subject stands: `remaining` of `most` requests in a window of `window_s` seconds, of which some come
+    back in `reset_s` seconds."""
+
+    kind: str
+    most: int
+    window_s: int
+    remaining: int
+    reset_s: int
+    allowed: bool
+
+
+class RateLimiter(Protocol):
+    async def take(self, *subjects: tuple[str, str]) -> list[Rate]:
+        """Counts one request of each subject, which is a kind (`address user key tenant`) and who it is. Empty where
+        nothing is counted."""
+        ...
+
+
 class FindDeal(Protocol):
     """How calls ask for a deal without knowing deals; raises `NotFound`."""
 

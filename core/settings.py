@@ -69,9 +69,22 @@ class HttpSettings(Section):
         "http://localhost:8000", pattern=r"^https?://[^\s?#]+$", description="Where others reach the API"
     )
     request_timeout_s: PositiveFloat = 30.0
-    max_body_mb: PositiveInt = 256
+    max_body_mb: PositiveInt = Field(256, description="Of a form with a file")
+    max_json_mb: PositiveInt = 1
+    body_idle_s: PositiveFloat = Field(10.0, description="A body that stops for so long ends the request")
+    trusted_proxies: list[str] = Field([], description="Addresses or networks whose X-Forwarded-For is believed")
     cors_origins: list[str] = []
     docs: bool = True
+
+
+class RateLimitSettings(Section):
+    """Requests a minute: of one address where nobody is logged in, of one person, of one API key, of one tenant."""
+
+    enabled: bool = True
+    per_address: PositiveInt = 300
+    per_user: PositiveInt = 1_200
+    per_key: PositiveInt = 1_200
+    per_tenant: PositiveInt = 12_000
 
 
 def _signs(secret: SecretStr) -> SecretStr:
@@ -151,6 +164,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     objects: ObjectSettings = ObjectSettings()
     http: HttpSettings = HttpSettings()
+    rate_limits: RateLimitSettings = RateLimitSettings()
     auth: AuthSettings = AuthSettings()
     calls: CallSettings = CallSettings()
     models: ModelSettings = ModelSettings()

@@ -10,12 +10,12 @@ from core.identity.recent import RECENT
 from core.identity.schemas import LogIn, Reauthenticate, Refresh, SessionOpened, SessionOut
 from core.identity.sessions import Lifetimes, Opened, Origin, open_session
 from core.kit.errors import Conflict
-from core.kit.web import CurrentIdentity, CurrentTx, TenantRoute, allow
+from core.kit.web import CurrentIdentity, CurrentTx, PublicRoute, TenantRoute, allow
 from core.tenants import repository as tenants
 from core.tenants import sign_up as signing_up
 from core.tenants.schemas import SignUp
 
-public = APIRouter(tags=["access"])
+public = APIRouter(tags=["access"], route_class=PublicRoute)
 router = APIRouter(prefix="/v1", tags=["access"], route_class=TenantRoute)
 SEE = allow("can_view_tenant")
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from core.kit import idempotency
+from core.kit import etags, idempotency, rate_limits
 from core.kit.db import Actor, Tx
 from core.kit.errors import (
     BadInput,
@@ -49,6 +49,19 @@ class Replayed(Exception):
         self.response = response
 
 
+class PublicRoute(APIRoute):
+    """A route for everybody, counted by the address."""
+
+    def get_route_handler(self) -> Handler:
+        original = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            await rate_limits.count(request, rate_limits.address(request))
+            return await original(request)
+
+        return handle
+
+
 class TenantRoute(APIRoute):
     """A route for people who are logged in: runs in one transaction of their tenant, committed before the answer."""
 
@@ -56,9 +69,11 @@ class TenantRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         original = super().get_route_handler()
+        if "GET" in (self.methods or ()):
+            etags.reads(self.path, original)
 
         async def handle(request: Request) -> Response:
-            identity = await authenticate(request)
+            identity = await _counted(request)
             limit_s = self.time_limit_s or request.app.state.services.settings.http.request_timeout_s
             try:
                 async with asyncio.timeout(limit_s):
@@ -83,6 +98,17 @@ async def authenticate(request: Request) -> Identity:
     return identity
 
 
+async def _counted(request: Request) -> Identity:
+    """Who asks; guesses at tokens count for the address that they come from."""
+    try:
+        identity = await authenticate(request)
+    except Unauthenticated:
+        await rate_limits.count(request, rate_limits.address(request))
+        raise
+    await rate_limits.count(request, *rate_limits.members(identity))
+    return identity
+
+
 async def _in_transaction(original: Handler, request: Request, identity: Identity) -> Response:
     db = request.app.state.services.db
     # A file is recognised by its content in the endpoint; any other body by its bytes here.
@@ -99,7 +125,8 @@ async def _in_transaction(original: Handler, request: Request, identity: Identit
                 stored = await idempotency.recall(tx, request, identity.user_id, request.state.fingerprint)
                 if stored is not None:
                     return stored
-            response = await original(request)
+            await etags.before_change(tx, request)
+            response = etags.after_read(request, await original(request))
             if keyed:
                 await idempotency.remember(tx, request, identity.user_id, request.state.fingerprint, response)
             return response
@@ -196,7 +223,7 @@ def problem(request: Request, error: SalesEdgeError) -> JSONResponse:
         body["errors"] = [{"field": p.field, "message": p.message} for p in error.problems]
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
     if error.retryable:
-        headers["Retry-After"] = "1"
+        headers["Retry-After"] = str(error.extra.get("retryAfter", 1))
     return JSONResponse(body, error.status, headers=headers, media_type="application/problem+json")
 
 

@@ -28,6 +28,7 @@ def fake_services(settings: Settings, clock: Clock) -> Services:
         settings=settings, version="0", clock=clock, db=db, objects=FakeObjects(), progress=FakeProgress(),
         roles=roles, tokens=tokens, gate=Gate(tokens, roles), oidc=bootstrap.oidc(settings, clock),
         limits=bootstrap.NoLimits(),
+        rate_limiter=bootstrap.Uncounted(),
         find_deal=bootstrap.find_deal,
         transcriber=FakeTranscriber(), detector=FakeDetector(), diarizer=FakeDiarizer(), embedder=FakeEmbedder(),
         sentiment=FakeSentiment(), forecaster=FakeForecaster(), generator=FakeGenerator(), agents=AgentHost(db),

@@ -26,12 +26,12 @@ from core.kit.errors import Conflict, FieldProblem, Forbidden, Invalid, NotFound
 from core.kit.ids import new_id
 from core.kit.pages import Page, Paging, next_cursor
 from core.kit.security import Identity
-from core.kit.web import CurrentIdentity, CurrentTx, TenantRoute, allow
+from core.kit.web import CurrentIdentity, CurrentTx, PublicRoute, TenantRoute, allow
 from core.tenants import repository as tenants
 from core.tenants.permissions import Roles
 from core.tenants.schemas import Slug
 
-public = APIRouter(prefix="/v1/sso", tags=["single sign-on"])
+public = APIRouter(prefix="/v1/sso", tags=["single sign-on"], route_class=PublicRoute)
 router = APIRouter(prefix="/v1/sso", tags=["single sign-on"], route_class=TenantRoute)
 MANAGE = allow("can_manage_sso")
 COOKIE = "__Host-sso"
