@@ -12,6 +12,7 @@ from uuid import UUID
 
 import yaml
 
+from core.identity.factors.second_factor import SecondFactors
 from core.identity.gate import Gate
 from core.identity.sso.fetch import HttpFetch
 from core.identity.sso.oidc import Oidc
@@ -60,6 +61,7 @@ class Services:
     tokens: Tokens
     gate: Gate
     oidc: Oidc
+    factors: SecondFactors
     limits: Limits
     rate_limiter: RateLimiter
     find_deal: FindDeal
@@ -109,6 +111,8 @@ def load_models() -> None:
     """Import every table, so that the metadata is whole."""
     for feature in FEATURES:
         importlib.import_module(f"core.{feature}.model")
+    importlib.import_module("core.identity.factors.model")
+    importlib.import_module("core.identity.keys.model")
     importlib.import_module("core.identity.sso.model")
     importlib.import_module("core.identity.scim.model")
     importlib.import_module("core.kit.outbox")
@@ -152,6 +156,16 @@ def tokens(settings: Settings, clock: Clock | None = None) -> Tokens:
     return Tokens(keys, lifetime_s=settings.auth.access_token_s, clock=clock or SystemClock())
 
 
+def gate(settings: Settings, tokens: Tokens, roles: Roles, db: Database) -> Gate:
+    return Gate(tokens, roles, db, second_factor=settings.auth.require_second_factor)
+
+
+def factors(settings: Settings) -> SecondFactors:
+    key = settings.auth.signing_key
+    assert key is not None, "settings.load() sees to it"
+    return SecondFactors(key.get_secret_value())
+
+
 def oidc(settings: Settings, clock: Clock | None = None) -> Oidc:
     dev = settings.environment == "dev"
     return Oidc(HttpFetch(loopback=dev), clock or SystemClock(), insecure=dev)
@@ -163,10 +177,12 @@ def rate_limiter(settings: Settings) -> RateLimiter:
     limits = settings.rate_limits
     if not limits.enabled:
         return Uncounted()
-    per_minute = {
-        "address": limits.per_address, "user": limits.per_user, "key": limits.per_key, "tenant": limits.per_tenant,
+    quotas = {
+        "address": (limits.per_address, 60), "user": (limits.per_user, 60), "key": (limits.per_key, 60),
+        "tenant": (limits.per_tenant, 60), "sign_in": (limits.sign_in, 900),
+        "sign_in_address": (limits.sign_in_address, 900), "sign_in_account": (limits.sign_in_account, 3600),
     }  # fmt: skip
-    return RedisRateLimiter(redis_url(settings), per_minute)
+    return RedisRateLimiter(redis_url(settings), quotas)
 
 
 def database_url(settings: Settings) -> str:
@@ -246,13 +262,14 @@ def services(
         settings=settings,
         version=version(),
         clock=clock or SystemClock(),
-        db=database(settings, database_url(settings), clock),
+        db=(own_db := database(settings, database_url(settings), clock)),
         objects=object_store(settings),
         progress=RedisProgress(redis_url(settings)),
         roles=(own_roles := roles()),
         tokens=(own_tokens := tokens(settings, clock)),
-        gate=Gate(own_tokens, own_roles),
+        gate=gate(settings, own_tokens, own_roles, own_db),
         oidc=oidc(settings, clock),
+        factors=factors(settings),
         limits=NoLimits(),
         rate_limiter=rate_limiter(settings),
         find_deal=find_deal,

@@ -85,6 +85,9 @@ class RateLimitSettings(Section):
     per_user: PositiveInt = 1_200
     per_key: PositiveInt = 1_200
     per_tenant: PositiveInt = 12_000
+    sign_in: PositiveInt = Field(10, description="Attempts in 15 minutes at one account from one network")
+    sign_in_address: PositiveInt = Field(100, description="Attempts in 15 minutes from one network")
+    sign_in_account: PositiveInt = Field(100, description="Attempts in an hour at one account from strange networks")
 
 
 def _signs(secret: SecretStr) -> SecretStr:
@@ -108,6 +111,7 @@ class AuthSettings(Section):
     access_token_s: PositiveInt = 900
     session_idle_s: PositiveInt = Field(7 * 86_400, description="A session that is not refreshed for so long ends")
     session_s: PositiveInt = Field(30 * 86_400, description="A session ends then, however much it is used")
+    require_second_factor: bool = Field(False, description="Who logs in by password must add one")
     recent_s: PositiveInt = Field(600, description="How long proving to be there counts for what is sensitive")
 
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 
-from core.identity import repository, sessions
+from core.identity import repository, sessions, throttle
 from core.identity import sign_in as signing_in
 from core.identity.recent import RECENT
 from core.identity.schemas import LogIn, Reauthenticate, Refresh, SessionOpened, SessionOut
@@ -36,8 +36,9 @@ async def sign_up(body: SignUp, request: Request) -> SessionOpened:
 async def log_in(body: LogIn, request: Request) -> SessionOpened:
     services = request.app.state.services
     opened = await signing_in.sign_in(
-        services.db, services.roles, body, origin=origin(request), lifetimes=lifetimes(request)
-    )
+        services.db, services.roles, services.factors, services.rate_limiter, body, origin=origin(request),
+        lifetimes=lifetimes(request),
+    )  # fmt: skip
     return answer(request, opened)
 
 
@@ -63,9 +64,12 @@ async def log_out(tx: CurrentTx, identity: CurrentIdentity) -> None:
 
 
 @router.post("/me/reauthenticate", status_code=204, dependencies=[SEE], summary="Prove that it is still me")
-async def reauthenticate(body: Reauthenticate, tx: CurrentTx, identity: CurrentIdentity) -> None:
+async def reauthenticate(body: Reauthenticate, request: Request, tx: CurrentTx, identity: CurrentIdentity) -> None:
     """What is sensitive asks for it where the log-in is some minutes old."""
-    await sessions.reauthenticate(tx, identity, body.password)
+    services = request.app.state.services
+    user = await tenants.user(tx, identity.user_id)
+    await throttle.attempt(services.rate_limiter, user.email, origin(request).address)
+    await sessions.reauthenticate(tx, identity, services.factors, body.password, body.code)
 
 
 @router.post(

@@ -5,19 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.identity import repository
-from core.kit.db import Sees, Tx
+from core.identity.keys import api_keys
+from core.kit.db import Database, Sees, Tx
 from core.kit.errors import Unauthenticated
 from core.kit.security import Identity, Tokens
 from core.tenants.permissions import Roles
 
+_UNPROVEN = frozenset({"can_view_tenant"})
+"""What somebody may do who still has to set up his second factor."""
+
 
 class Gate:
-    def __init__(self, tokens: Tokens, roles: Roles) -> None:
+    """`second_factor`: who came by a password alone may do nothing but add one."""
+
+    def __init__(self, tokens: Tokens, roles: Roles, db: Database, *, second_factor: bool = False) -> None:
         self._tokens = tokens
         self._roles = roles
+        self._db = db
+        self._second_factor = second_factor
 
     async def authenticate(self, token: str) -> Identity:
         """Raises `Unauthenticated`."""
+        if token.startswith(api_keys.PREFIX):
+            return await api_keys.authenticate(self._db, self._roles, token)
         return self._tokens.check(token)
 
     async def admit(self, tx: Tx, identity: Identity) -> Identity:
@@ -30,6 +40,8 @@ class Gate:
         if standing is None or standing.user_id != identity.user_id:
             raise Unauthenticated("This session has ended. Log in again.")
         scopes = self._roles.scopes(standing.roles)
+        if self._second_factor and not standing.second_factor and standing.method != "sso":
+            scopes &= _UNPROVEN
         await tx.see_as(identity.user_id, sees(scopes))
         return replace(identity, roles=standing.roles, scopes=scopes, authenticated_at=standing.authenticated_at)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
+from core.identity.factors.model import SecondFactor
 from core.identity.model import RefreshToken, Session
 from core.kit.db import Tx
 from core.tenants.model import User
@@ -21,6 +22,8 @@ class Standing:
     roles: tuple[str, ...]
     begun: datetime
     authenticated_at: datetime
+    method: str
+    second_factor: bool
 
 
 async def add(tx: Tx, row: Session | RefreshToken) -> None:
@@ -31,13 +34,21 @@ async def add(tx: Tx, row: Session | RefreshToken) -> None:
 async def standing(tx: Tx, session_id: UUID) -> Standing | None:
     """None where the session has ended or its user may not come in any more."""
     query = (
-        select(User.id, User.roles, Session.created_at, Session.authenticated_at)
+        select(
+            User.id,
+            User.roles,
+            Session.created_at,
+            Session.authenticated_at,
+            Session.method,
+            SecondFactor.confirmed_at.is_not(None),
+        )
         .join(Session, Session.user_id == User.id)
+        .outerjoin(SecondFactor, SecondFactor.user_id == User.id)
         .where(Session.id == session_id, Session.revoked_at.is_(None), Session.expires_at > tx.clock.now())
         .where(User.is_active)
     )
     row = (await tx.session.execute(query)).one_or_none()
-    return Standing(row[0], tuple(row[1]), row[2], row[3]) if row else None
+    return Standing(row[0], tuple(row[1]), *row[2:]) if row else None
 
 
 async def sessions_of(tx: Tx, user_id: UUID) -> list[Session]:
@@ -48,6 +59,12 @@ async def sessions_of(tx: Tx, user_id: UUID) -> list[Session]:
         .order_by(Session.last_used_at.desc(), Session.id.desc())
     )
     return list((await tx.session.execute(query)).scalars())
+
+
+async def origins(tx: Tx, user_id: UUID, *, since: datetime) -> list[tuple[str | None, str | None]]:
+    """Addresses and user agents of all sessions that were used since then."""
+    query = select(Session.address, Session.user_agent).where(Session.user_id == user_id, Session.last_used_at > since)
+    return [(address, agent) for address, agent in await tx.session.execute(query.distinct())]
 
 
 async def take(tx: Tx, token_id: UUID, secret_hash: bytes) -> UUID | None:

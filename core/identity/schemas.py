@@ -6,12 +6,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
 
+from core.identity.factors.schemas import Code
 from core.tenants.schemas import In, Slug
 
 
 class LogIn(In):
     email: EmailStr
     password: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    code: Code | None = Field(None, description="Of the second factor, where the account has one")
     tenant: Slug | None = Field(None, description="Needed only where one address belongs to several tenants")
 
 
@@ -21,6 +23,7 @@ class Refresh(In):
 
 class Reauthenticate(In):
     password: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    code: Code | None = Field(None, description="Of the second factor, where the account has one")
 
 
 class SessionOpened(BaseModel):

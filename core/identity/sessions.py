@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from core.identity import repository
+from core.identity import devices, repository
+from core.identity.factors.second_factor import SecondFactors, Verdict
 from core.identity.model import RefreshToken, Session
 from core.kit.db import Actor, Database, Tx
 from core.kit.errors import Forbidden, NotFound, Unauthenticated
+from core.kit.events import Event, EventType
 from core.kit.ids import new_id
 from core.kit.security import Identity, verify_password
 from core.tenants import repository as tenants
@@ -64,6 +66,7 @@ async def open_session(
     """In a transaction of the user's tenant. Of too many sessions the one that was unused longest ends."""
     now = tx.clock.now()
     tx.actor = tx.actor or Actor(user_id, "user", origin.address)
+    seen = await devices.seen(tx, user_id)
     row = Session(
         id=new_id(), tenant_id=tx.tenant_id, user_id=user_id, method=method, address=origin.address,
         user_agent=(origin.user_agent or "")[:300] or None, created_at=now, authenticated_at=now,
@@ -72,6 +75,9 @@ async def open_session(
     await repository.add(tx, row)
     for old in (await repository.sessions_of(tx, user_id))[MOST_SESSIONS:]:
         await repository.revoke(tx, "too_many", session_id=old.id)
+    if seen and (devices.network(origin.address), row.user_agent) not in seen:
+        tx.audit("session.from_new_device", f"user:{user_id}", after={"session": str(row.id)})
+        await tx.emit(Event(EventType.SIGN_IN_ANOMALY, tx.tenant_id, row.id, {"user_id": str(user_id)}, at=now))
     tx.audit("session.opened", f"user:{user_id}", after={"method": method, "session": str(row.id)})
     identity = Identity(user_id, tx.tenant_id, roles, table.scopes(roles), row.id)
     return Opened(identity, await _issue(tx, row.id))
@@ -95,11 +101,15 @@ async def refresh(db: Database, token: str, table: Roles, *, lifetimes: Lifetime
     raise Unauthenticated("The refresh token is not good, or was used before. Log in again.")
 
 
-async def reauthenticate(tx: Tx, identity: Identity, password: str) -> None:
+async def reauthenticate(
+    tx: Tx, identity: Identity, factors: SecondFactors, password: str, code: str | None = None
+) -> None:
     """Note that the person is there. Raises `Forbidden`: a wrong password here ends nothing."""
     user = await tenants.user(tx, identity.user_id)
     if identity.session_id is None or not await verify_password(password, user.password_hash):
         raise Forbidden("The password is wrong.")
+    if await factors.check(tx, identity.user_id, code) in (Verdict.NEEDED, Verdict.WRONG):
+        raise Forbidden("Send the `code` that your authenticator shows now, or a recovery code.")
     await repository.note_authenticated(tx, identity.session_id)
 
 

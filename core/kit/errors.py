@@ -8,6 +8,7 @@
     │   ├── SlowRequest          408  the body came too slowly
     │   └── TooLarge             413  over a limit of size or length
     ├── Unauthenticated          401
+    │   └── SecondFactorNeeded   401  the password is right, the code is missing
     ├── Forbidden                403
     │   └── ReauthenticationNeeded 403  the log-in is too old for what is sensitive
     ├── LimitReached             402  over the plan's limit
@@ -95,6 +96,10 @@ class TooLarge(BadInput):
 class Unauthenticated(SalesEdgeError):
     status = 401
     title = "Log in first"
+
+
+class SecondFactorNeeded(Unauthenticated):
+    title = "A second factor is needed"
 
 
 class Forbidden(SalesEdgeError):

@@ -16,6 +16,7 @@ class EventType(StrEnum):
     """Every fact that the product speaks of."""
 
     TENANT_CREATED = "TENANT_CREATED"
+    SIGN_IN_ANOMALY = "SIGN_IN_ANOMALY"
     DEAL_CREATED = "DEAL_CREATED"
     DEAL_CHANGED = "DEAL_CHANGED"
     CALL_UPLOADED = "CALL_UPLOADED"

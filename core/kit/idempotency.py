@@ -10,7 +10,7 @@ import json
 from datetime import datetime
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 from sqlalchemy import LargeBinary, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -42,6 +42,15 @@ def key_of(request: Request) -> str | None:
     if not 1 <= len(key) <= 255 or not key.isprintable():
         raise BadInput(f"{HEADER} must be 1 to 255 printable characters; a UUID is a good one.")
     return key
+
+
+async def _shown_once(request: Request) -> None:
+    if key_of(request) is not None:
+        raise BadInput(f"This answer holds a secret that is stored nowhere. Send it without {HEADER}.")
+
+
+SHOWN_ONCE = Depends(_shown_once)
+"""For routes whose answer may not be kept."""
 
 
 def fingerprint(body: bytes) -> str:

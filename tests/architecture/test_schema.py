@@ -40,7 +40,7 @@ NOT_PERSONAL = {
         drafts.language drafts.status drafts.written_by events.type forecasts.basis forecasts.cause_type forecasts.model
         forecasts.risk forecasts.version idempotency_keys.route sessions.method sessions.revoked_why tasks.kind
         tasks.status tasks.template tenants.autonomy tenants.currency tenants.locale tenants.plan tenants.time_zone
-        transcripts.engine transcripts.language users.roles""",
+        transcripts.engine transcripts.language users.roles api_keys.scopes""",
     "of the customer's company, not of a person in it": """
         accounts.name accounts.region accounts.segment calls.region deals.crm_id deals.name deals.products deals.region
         deals.segment deals.source""",
@@ -51,13 +51,14 @@ NOT_PERSONAL = {
     "says nothing to who reads it: a hash, or a key chosen by chance": """
         audit_entries.address_hash audit_entries.address_salt audit_entries.hash audit_entries.previous_hash
         calls.content_hash idempotency_keys.fingerprint idempotency_keys.key refresh_tokens.secret_hash
-        scim_tokens.secret_hash users.password_hash""",
+        scim_tokens.secret_hash users.password_hash api_keys.secret_hash recovery_codes.code_hash""",
     "ids and numbers, never content": """
         audit_entries.after audit_entries.before audit_entries.subject
         deal_changes.after deal_changes.before events.data events.trace forecasts.features forecasts.reasons
         tasks.reasons""",
     "the name of an error's class": "deliveries.error",
-    "a secret of the tenant's, sealed": "sso_providers.client_secret",
+    "a secret, sealed": "second_factors.secret sso_providers.client_secret",
+    "what an administrator calls his machines": "api_keys.name",
     "how a tenant's directory and its groups are called": """
         scim_groups.display_name scim_groups.external_id scim_tokens.name sso_providers.allowed_domains
         sso_providers.client_id sso_providers.group_roles sso_providers.groups_claim sso_providers.issuer

@@ -49,6 +49,7 @@ def servers() -> Iterator[Settings]:
             "SALESEDGE_HTTP__PORT": str(free_port()),
             # Counted as always, only never refused.
             **{f"SALESEDGE_RATE_LIMITS__PER_{who}": "1000000000" for who in ("ADDRESS", "USER", "KEY", "TENANT")},
+            **{f"SALESEDGE_RATE_LIMITS__SIGN_IN{what}": "1000000000" for what in ("", "_ADDRESS", "_ACCOUNT")},
         }
         with EmbeddedServers(load("dev", environment)) as embedded:
             migrate(embedded.settings)

@@ -32,10 +32,12 @@ async def _ours(settings: Settings) -> float:
     db, roles = bootstrap.database(settings, bootstrap.database_url(settings)), bootstrap.roles()
     wanted = SignUp(company="Bench", slug="bench", name="B", email="b@bench.example", password=PASSWORD)
     await sign_up(db, roles, wanted)
+    factors, limiter = bootstrap.factors(settings), bootstrap.rate_limiter(settings)
+    origin, lifetimes = Origin("127.0.0.1", "bench"), Lifetimes(3600, 3600)
     given = LogIn(email="b@bench.example", password=PASSWORD)
 
     async def one() -> None:
-        await sign_in(db, roles, given, origin=Origin("127.0.0.1", "bench"), lifetimes=Lifetimes(3600, 3600))
+        await sign_in(db, roles, factors, limiter, given, origin=origin, lifetimes=lifetimes)
 
     per_s = await _rate(one)
     await db.close()

@@ -70,6 +70,9 @@ async def furnish(api: Api, a: Client) -> None:
     domains = ["a.example"]
     provider = {"slug": "okta", "issuer": "https://id.a.example", "client_id": MARK, "allowed_domains": domains}
     assert (await a.post("/v1/sso/providers", json=provider)).status_code == 201
+    key = {"name": f"{MARK} key", "scopes": ["can_view_deals"]}
+    assert (await a.post("/v1/api-keys", json=key)).status_code == 201
+    assert (await a.post("/v1/me/second-factor")).status_code == 201
     talk = np.concatenate([tone(3.5), silence(5.0)], axis=1)
     other = np.concatenate([silence(4.5), tone(4.0, 880.0)], axis=1)
     audio = io.BytesIO(encoded(np.concatenate([talk, other]), "flac", "flac"))

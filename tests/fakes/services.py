@@ -5,7 +5,6 @@ from __future__ import annotations
 from core import bootstrap
 from core.automation.host import AgentHost
 from core.bootstrap import Services
-from core.identity.gate import Gate
 from core.ports import Clock
 from core.settings import Settings
 from tests.fakes.engines import (
@@ -26,7 +25,8 @@ def fake_services(settings: Settings, clock: Clock) -> Services:
     roles, tokens = bootstrap.roles(), bootstrap.tokens(settings, clock)
     return Services(
         settings=settings, version="0", clock=clock, db=db, objects=FakeObjects(), progress=FakeProgress(),
-        roles=roles, tokens=tokens, gate=Gate(tokens, roles), oidc=bootstrap.oidc(settings, clock),
+        roles=roles, tokens=tokens, gate=bootstrap.gate(settings, tokens, roles, db),
+        oidc=bootstrap.oidc(settings, clock), factors=bootstrap.factors(settings),
         limits=bootstrap.NoLimits(),
         rate_limiter=bootstrap.Uncounted(),
         find_deal=bootstrap.find_deal,

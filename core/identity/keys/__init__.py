@@ -1,0 +1,1 @@
+"""API keys: how machines come in, in the name of who made them."""
