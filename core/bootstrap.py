@@ -14,6 +14,8 @@ import yaml
 
 from core.identity.factors.second_factor import SecondFactors
 from core.identity.gate import Gate
+from core.identity.people.mails import Post
+from core.identity.people.tokens import MailTokens
 from core.identity.sso.fetch import HttpFetch
 from core.identity.sso.oidc import Oidc
 from core.kit.clock import SystemClock
@@ -27,6 +29,7 @@ from core.ports import (
     FindDeal,
     Forecaster,
     Limits,
+    Mailer,
     ObjectStore,
     Progress,
     Rate,
@@ -62,6 +65,8 @@ class Services:
     gate: Gate
     oidc: Oidc
     factors: SecondFactors
+    mail_tokens: MailTokens
+    post: Post
     limits: Limits
     rate_limiter: RateLimiter
     find_deal: FindDeal
@@ -113,6 +118,7 @@ def load_models() -> None:
         importlib.import_module(f"core.{feature}.model")
     importlib.import_module("core.identity.factors.model")
     importlib.import_module("core.identity.keys.model")
+    importlib.import_module("core.identity.people.model")
     importlib.import_module("core.identity.sso.model")
     importlib.import_module("core.identity.scim.model")
     importlib.import_module("core.kit.outbox")
@@ -164,6 +170,26 @@ def factors(settings: Settings) -> SecondFactors:
     key = settings.auth.signing_key
     assert key is not None, "settings.load() sees to it"
     return SecondFactors(key.get_secret_value())
+
+
+def mail_tokens(settings: Settings) -> MailTokens:
+    key = settings.auth.signing_key
+    assert key is not None, "settings.load() sees to it"
+    return MailTokens(key.get_secret_value())
+
+
+def mailer(settings: Settings) -> Mailer:
+    from core.gateways.mail import FolderMailer, SmtpMailer
+
+    mail = settings.mail
+    if mail.host is None:
+        return FolderMailer(settings.data_dir / "mail", mail.sender)
+    password = mail.password.get_secret_value() if mail.password else None
+    return SmtpMailer(mail.host, mail.port, mail.sender, username=mail.username, password=password, tls=mail.tls)
+
+
+def post(settings: Settings, mailer: Mailer, tokens: MailTokens) -> Post:
+    return Post(mailer, tokens, configs() / "mail", settings.http.public_url)
 
 
 def oidc(settings: Settings, clock: Clock | None = None) -> Oidc:
@@ -270,6 +296,8 @@ def services(
         gate=gate(settings, own_tokens, own_roles, own_db),
         oidc=oidc(settings, clock),
         factors=factors(settings),
+        mail_tokens=(own_mail_tokens := mail_tokens(settings)),
+        post=post(settings, mailer(settings), own_mail_tokens),
         limits=NoLimits(),
         rate_limiter=rate_limiter(settings),
         find_deal=find_deal,

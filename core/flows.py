@@ -10,6 +10,11 @@
     it wants something done   TASK_CREATED       → automation.draft        the text that a person approves
     a person said yes or no   TASK_DECIDED       → automation.note_verdict the agent hears of it
 
+    somebody is invited       INVITATION_SENT       → people.invite         by e-mail, as all that follows
+    forgot the password       PASSWORD_RESET_ASKED  → people.reset_password
+    has another one now       PASSWORD_CHANGED      → people.tell_password
+    logs in from elsewhere    SIGN_IN_ANOMALY       → people.tell_new_device
+
 A reaction uses the transaction that it is given and never commits it. It may run again after a crash; what it writes,
 it writes once.
 """
@@ -88,6 +93,22 @@ async def draft(event: Event, tx: Tx, services: Services) -> None:
     await drafting.draft(tx, event.subject, services.generator)
 
 
+async def invite(event: Event, tx: Tx, services: Services) -> None:
+    await services.post.invitation(event, tx)
+
+
+async def reset_password(event: Event, tx: Tx, services: Services) -> None:
+    await services.post.password_reset(event, tx)
+
+
+async def tell_password(event: Event, tx: Tx, services: Services) -> None:
+    await services.post.notice(event, tx, "password_changed")
+
+
+async def tell_new_device(event: Event, tx: Tx, services: Services) -> None:
+    await services.post.notice(event, tx, "new_device")
+
+
 async def give_up(event: Event, tx: Tx, error: SalesEdgeError) -> None:
     """A call whose stage is parked says so to those who wait for it."""
     await calls.set_status(tx, event.subject, "failed", error=error.detail)
@@ -109,4 +130,8 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("automation.follow_up", EventType.FORECAST_CHANGED, follow_up, ordered=True),
     Reaction("automation.note_verdict", EventType.TASK_DECIDED, follow_up, ordered=True),
     Reaction("automation.draft", EventType.TASK_CREATED, draft),
+    Reaction("people.invite", EventType.INVITATION_SENT, invite),
+    Reaction("people.reset_password", EventType.PASSWORD_RESET_ASKED, reset_password),
+    Reaction("people.tell_password", EventType.PASSWORD_CHANGED, tell_password),
+    Reaction("people.tell_new_device", EventType.SIGN_IN_ANOMALY, tell_new_device),
 )

@@ -281,6 +281,22 @@ class RateLimiter(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One e-mail of plain text; `id` is the same however often it is sent."""
+
+    id: UUID
+    to: str
+    subject: str
+    text: str
+
+
+class Mailer(Protocol):
+    async def send(self, mail: Mail) -> None:
+        """Raises `BadInput` for an address or subject that breaks its header, `Unavailable`."""
+        ...
+
+
 class FindDeal(Protocol):
     """How calls ask for a deal without knowing deals; raises `NotFound`."""
 

@@ -6,10 +6,7 @@ with one line each: name, what is wrong, how to mend it.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -29,6 +26,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.kit.errors import BadInput
+from core.kit.secret_file import kept_secret
 
 PREFIX = "SALESEDGE_"
 _LEAST_SECRET = 32  # characters
@@ -111,8 +109,20 @@ class AuthSettings(Section):
     access_token_s: PositiveInt = 900
     session_idle_s: PositiveInt = Field(7 * 86_400, description="A session that is not refreshed for so long ends")
     session_s: PositiveInt = Field(30 * 86_400, description="A session ends then, however much it is used")
+    invitation_days: PositiveInt = 7
     require_second_factor: bool = Field(False, description="Who logs in by password must add one")
     recent_s: PositiveInt = Field(600, description="How long proving to be there counts for what is sensitive")
+
+
+class MailSettings(Section):
+    """Without a `host` mails stay as files in the data folder, for a developer to open."""
+
+    host: str | None = None
+    port: int = Field(587, ge=1, le=65535)
+    tls: Literal["none", "starttls", "tls"] = "starttls"
+    username: str | None = None
+    password: SecretStr | None = None
+    sender: str = Field("salesedge@localhost", pattern=r"^[^@\s]+@[^@\s]+$")
 
 
 class CallSettings(Section):
@@ -170,6 +180,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()
     auth: AuthSettings = AuthSettings()
+    mail: MailSettings = MailSettings()
     calls: CallSettings = CallSettings()
     models: ModelSettings = ModelSettings()
     events: EventSettings = EventSettings()
@@ -365,23 +376,8 @@ def _with_local_key(settings: Settings) -> Settings:
     """A developer's machine makes its signing key once and keeps it."""
     path = settings.data_dir / "signing_key"
     try:
-        if not path.exists():
-            _write_once(path, secrets.token_urlsafe(48))
-        key = SecretStr(path.read_text("utf-8"))
+        key = SecretStr(kept_secret(path))
     except OSError as error:
         line = f"{PREFIX}DATA_DIR: {settings.data_dir}: {error.strerror}. Set it to a folder that can be written."
         raise SettingsError(line) from None
     return settings.model_copy(update={"auth": settings.auth.model_copy(update={"signing_key": key})})
-
-
-def _write_once(path: Path, text: str) -> None:
-    """Whole or not at all, readable by the owner alone; of two that write at once the first one wins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)
-    finally:
-        os.unlink(temporary)

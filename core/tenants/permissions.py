@@ -13,6 +13,10 @@ class Roles:
         self._table = table
         self._closed = {role: frozenset(self._collect(role, ())) for role in table}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._table)
+
     def scopes(self, roles: Iterable[str]) -> frozenset[str]:
         """All permissions that the roles give together; an unknown role gives none."""
         return frozenset().union(*(self._closed.get(role, frozenset()) for role in roles))

@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints, field_validator
 
 from core.kit.money import CURRENCIES
+from core.kit.passwords import NewPassword
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
@@ -24,7 +25,7 @@ class SignUp(In):
     slug: Slug = Field(description="The company's short name in addresses: lower-case letters, digits and hyphens")
     name: Name
     email: EmailStr
-    password: Annotated[str, StringConstraints(min_length=10, max_length=200)]
+    password: NewPassword
     locale: Literal["pt-BR", "en-US", "en-GB"] = "pt-BR"
     time_zone: str = "America/Sao_Paulo"
     currency: str = "BRL"

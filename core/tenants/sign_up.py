@@ -8,6 +8,7 @@ from core.kit.db import Database
 from core.kit.errors import Conflict
 from core.kit.events import Event, EventType
 from core.kit.ids import new_id
+from core.kit.passwords import check_password
 from core.kit.security import Identity, hash_password
 from core.tenants import repository
 from core.tenants.model import Tenant, User
@@ -16,7 +17,8 @@ from core.tenants.schemas import SignUp
 
 
 async def sign_up(db: Database, roles: Roles, wanted: SignUp) -> Identity:
-    """Raises `Conflict` where the slug is taken."""
+    """Raises `Conflict` where the slug is taken, `Invalid` for a weak password."""
+    await check_password(wanted.password, wanted.name, wanted.email, wanted.company, wanted.slug)
     hashed = await hash_password(wanted.password)
     tenant_id, user_id = new_id(), new_id()
     try:

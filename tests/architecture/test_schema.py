@@ -40,14 +40,14 @@ NOT_PERSONAL = {
         drafts.language drafts.status drafts.written_by events.type forecasts.basis forecasts.cause_type forecasts.model
         forecasts.risk forecasts.version idempotency_keys.route sessions.method sessions.revoked_why tasks.kind
         tasks.status tasks.template tenants.autonomy tenants.currency tenants.locale tenants.plan tenants.time_zone
-        transcripts.engine transcripts.language users.roles api_keys.scopes""",
+        transcripts.engine transcripts.language users.roles api_keys.scopes invitations.roles""",
     "of the customer's company, not of a person in it": """
         accounts.name accounts.region accounts.segment calls.region deals.crm_id deals.name deals.products deals.region
         deals.segment deals.source""",
     "of another company": """
         competitors.aliases competitors.category competitors.name competitors.strengths competitors.weaknesses""",
     "of the tenant itself": "tenants.limits tenants.name tenants.slug",
-    "how the tenant divides its sellers": "deals.team users.region users.team",
+    "how the tenant divides its sellers": "deals.team invitations.region invitations.team users.region users.team",
     "says nothing to who reads it: a hash, or a key chosen by chance": """
         audit_entries.address_hash audit_entries.address_salt audit_entries.hash audit_entries.previous_hash
         calls.content_hash idempotency_keys.fingerprint idempotency_keys.key refresh_tokens.secret_hash

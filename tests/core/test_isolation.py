@@ -27,6 +27,7 @@ from tests.support import Api, Client, member, new_deal, sign_up
 MARK = "Zanzibar"
 PUBLIC = {
     ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/.well-known/jwks.json"),
+    ("POST", "/v1/invitations/accept"), ("POST", "/v1/password/forgot"), ("POST", "/v1/password/reset"),
     ("POST", "/v1/signup"), ("POST", "/v1/login"), ("POST", "/v1/refresh"),
     ("GET", "/v1/sso/{tenant_slug}/{provider}/start"), ("GET", "/v1/sso/callback/{provider_id}"),
 }  # fmt: skip
@@ -70,6 +71,8 @@ async def furnish(api: Api, a: Client) -> None:
     domains = ["a.example"]
     provider = {"slug": "okta", "issuer": "https://id.a.example", "client_id": MARK, "allowed_domains": domains}
     assert (await a.post("/v1/sso/providers", json=provider)).status_code == 201
+    invited = {"email": "new@zanzibar.example", "roles": ["REP"], "team": MARK}
+    assert (await a.post("/v1/invitations", json=invited)).status_code == 201
     key = {"name": f"{MARK} key", "scopes": ["can_view_deals"]}
     assert (await a.post("/v1/api-keys", json=key)).status_code == 201
     assert (await a.post("/v1/me/second-factor")).status_code == 201

@@ -10,6 +10,7 @@ from uuid import UUID
 import numpy as np
 
 from core.forecasting import rules
+from core.gateways.mail import written
 from core.gateways.objects import checked
 from core.kit.errors import NotFound
 from core.kit.events import Event
@@ -20,6 +21,7 @@ from core.ports import (
     Emotion,
     Heard,
     Intention,
+    Mail,
     Mood,
     Prediction,
     Reason,
@@ -141,3 +143,14 @@ class FakeProgress:
 class NoAgents(Agents):
     async def handle(self, event: Event) -> None:
         return None
+
+
+class FakeMailer:
+    """Keeps the mails that it was given."""
+
+    def __init__(self) -> None:
+        self.sent: list[Mail] = []
+
+    async def send(self, mail: Mail) -> None:
+        written(mail, "salesedge@localhost")
+        self.sent.append(mail)
