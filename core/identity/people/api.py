@@ -45,6 +45,16 @@ async def change_user(
     return UserOut.model_validate(user)
 
 
+@router.delete(
+    "/users/{user_id}/second-factor", status_code=204, dependencies=[MANAGE, RECENT],
+    summary="Take the second factor away from somebody who lost it",
+)  # fmt: skip
+async def remove_second_factor(user_id: UUID, request: Request, tx: CurrentTx, identity: CurrentIdentity) -> None:
+    """Ends all of that person's sessions: make sure who asks for it."""
+    services = request.app.state.services
+    await members.remove_second_factor(tx, services.roles, services.factors, identity, user_id)
+
+
 @router.post("/invitations", status_code=201, dependencies=[INVITE], summary="Invite somebody by e-mail")
 async def invite(body: InvitationIn, request: Request, tx: CurrentTx, identity: CurrentIdentity) -> InvitationOut:
     wanted = invitations.Wanted(body.email, body.roles, body.team, body.region)

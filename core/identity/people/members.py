@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from core.identity import sessions
+from core.identity.factors.second_factor import SecondFactors
 from core.identity.people import repository
 from core.kit.db import Tx
 from core.kit.errors import Conflict, FieldProblem, Forbidden, Invalid
@@ -29,9 +30,7 @@ def may_give(table: Roles, giver: Identity, roles: Collection[str]) -> None:
 async def change(tx: Tx, table: Roles, asking: Identity, user_id: UUID, wanted: dict[str, Any]) -> User:
     """Raises `NotFound`, `Forbidden` for somebody who may do more than who asks, `Conflict` for the last
     administrator."""
-    before_roles = (await repository.user(tx, user_id)).roles
-    if not table.scopes(before_roles) <= asking.scopes:
-        raise Forbidden("This person may do more than you. Ask somebody who may do as much.")
+    await _below(tx, table, asking, user_id)
     if "roles" in wanted:
         may_give(table, asking, wanted["roles"])
     others = await repository.other_administrators(tx, user_id) if {"roles", "is_active"} & wanted.keys() else None
@@ -46,3 +45,15 @@ async def change(tx: Tx, table: Roles, asking: Identity, user_id: UUID, wanted: 
         await sessions.end_all(tx, user_id, why="suspended")
     tx.audit("user.changed", f"user:{user_id}", before=before, after=wanted)
     return user
+
+
+async def remove_second_factor(tx: Tx, table: Roles, factors: SecondFactors, asking: Identity, user_id: UUID) -> None:
+    """For somebody who lost it. Raises `NotFound`, `Forbidden` for somebody who may do more than who asks."""
+    await _below(tx, table, asking, user_id)
+    await factors.remove(tx, user_id)
+    await sessions.end_all(tx, user_id, why="factor_removed")
+
+
+async def _below(tx: Tx, table: Roles, asking: Identity, user_id: UUID) -> None:
+    if not table.scopes((await repository.user(tx, user_id)).roles) <= asking.scopes:
+        raise Forbidden("This person may do more than you. Ask somebody who may do as much.")

@@ -15,8 +15,9 @@ from sqlalchemy import text
 from core.app import create_app
 from core.kit.clock import VirtualClock
 from core.settings import Settings
+from tests.core.identity.mailbox import code as mailed_code
 from tests.fakes.services import fake_services
-from tests.support import Api, Client, sign_up
+from tests.support import Api, Client, member, sign_up
 
 STEP = timedelta(seconds=30)
 
@@ -130,3 +131,23 @@ async def test_where_it_is_required_nothing_is_open_before_it(strict: Api, clock
     assert me["permissions"] == ["can_view_tenant"]
     await enrolled(ana, clock)
     assert (await ana.get("/v1/deals")).status_code == 200
+
+
+async def test_a_new_password_does_not_pass_the_second_factor(api: Api, ana: Client, clock: VirtualClock) -> None:
+    await enrolled(ana, clock)
+    await api.post("/v1/password/forgot", json={"email": "ana@example.com"})
+    fresh = {"token": await mailed_code(api, "ana@example.com"), "password": "quiet zebra lamp 42"}
+    assert (await api.post("/v1/password/reset", json=fresh)).status_code == 204
+    body = {"email": "ana@example.com", "password": "quiet zebra lamp 42"}
+    assert (await api.post("/v1/login", json=body)).json()["errorType"] == "SecondFactorNeeded"
+
+
+async def test_an_administrator_helps_who_lost_his_telephone(api: Api, ana: Client, clock: VirtualClock) -> None:
+    admin = await member(api, ana, "ADMIN")
+    await enrolled(ana, clock)
+    lost = (await ana.get("/v1/me")).json()["id"]
+    manager = await member(api, ana, "MANAGER")
+    assert (await manager.request("DELETE", f"/v1/users/{lost}/second-factor")).status_code == 403
+    assert (await admin.request("DELETE", f"/v1/users/{lost}/second-factor")).status_code == 204
+    assert (await ana.get("/v1/me")).status_code == 401, "whoever is logged in as him proves himself again"
+    assert (await log_in(api)).status_code == 200
