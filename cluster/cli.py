@@ -23,6 +23,8 @@ models = typer.Typer(no_args_is_help=True, help="The models that engines load.")
 audit = typer.Typer(no_args_is_help=True, help="Audit trails: put down their heads, and check them.")
 train = typer.Typer(no_args_is_help=True, help="Fit models on Ray.")
 app.add_typer(audit, name="audit")
+privacy = typer.Typer(no_args_is_help=True, help="What tenants and persons asked for about their data.")
+app.add_typer(privacy, name="privacy")
 app.add_typer(events, name="events")
 app.add_typer(models, name="models")
 app.add_typer(train, name="train")
@@ -127,6 +129,18 @@ def rerun(event_id: Annotated[UUID | None, typer.Argument(help="Of one event; el
 
     with EmbeddedServers(_settings()) as servers:
         typer.echo(f"{asyncio.run(again(servers.settings, event_id))} will run again")
+
+
+@privacy.command("retain")
+def retain() -> None:
+    """Delete what is older than its tenant wants it kept. Run it every night."""
+    from cluster.embedded import EmbeddedServers
+    from cluster.privacy import retain as carry_out
+
+    with EmbeddedServers(_settings()) as servers:
+        deleted = asyncio.run(carry_out(servers.settings))
+    for kind, count in deleted.items():
+        typer.echo(f"{kind}: {count} deleted")
 
 
 @audit.command("anchor")

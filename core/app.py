@@ -83,12 +83,13 @@ def _routes(app: FastAPI) -> None:
     from core.identity.keys import api as keys
     from core.identity.people import api as people
     from core.identity.sso import api as sso
+    from core.privacy import api as privacy
     from core.tenants import api as tenants
 
     routers = [
         identity.public, identity.router, factors.router, keys.router, people.public, people.router, sso.public,
         sso.router, tenants.router, deals.router, calls.uploads, calls.router, analysis.router, competitors.router,
-        forecasting.router, automation.router, content.router, audit.router,
+        forecasting.router, automation.router, content.router, audit.router, privacy.router,
     ]  # fmt: skip
     for router in routers:
         app.include_router(router)

@@ -20,10 +20,12 @@ from core.identity.sso.fetch import HttpFetch
 from core.identity.sso.oidc import Oidc
 from core.kit.clock import SystemClock
 from core.kit.db import Database, Tx
+from core.kit.errors import Conflict
 from core.kit.security import SigningKey, Tokens
 from core.ports import (
     Agents,
     Clock,
+    Consents,
     Diarizer,
     Embedder,
     FindDeal,
@@ -39,6 +41,7 @@ from core.ports import (
     TextGenerator,
     Transcriber,
 )
+from core.privacy.consent import RecordedConsents
 from core.settings import Settings
 from core.tenants.permissions import Roles
 
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 
 FEATURES = (
     "audit", "tenants", "identity", "deals", "calls", "analysis", "competitors", "forecasting", "automation", "content",
+    "privacy",
 )  # fmt: skip
 
 
@@ -70,6 +74,7 @@ class Services:
     limits: Limits
     rate_limiter: RateLimiter
     find_deal: FindDeal
+    consents: Consents
     transcriber: Transcriber
     detector: SpeechDetector
     diarizer: Diarizer
@@ -95,7 +100,9 @@ class Services:
 async def find_deal(tx: Tx, deal_id: UUID) -> None:
     from core.deals import repository as deals
 
-    await deals.deal(tx, deal_id)
+    deal = await deals.deal(tx, deal_id)
+    if deal.contact_id is not None and not await RecordedConsents().allows(tx, deal.contact_id, "recording"):
+        raise Conflict("The contact of this deal does not allow recordings, so this one cannot be kept.")
 
 
 class NoLimits:
@@ -301,6 +308,7 @@ def services(
         limits=NoLimits(),
         rate_limiter=rate_limiter(settings),
         find_deal=find_deal,
+        consents=RecordedConsents(),
         transcriber=transcriber,
         detector=SileroVad(),
         diarizer=VoiceDiarizer(settings.models.dir / "speaker.npz"),

@@ -9,6 +9,9 @@
     the odds are new          FORECAST_CHANGED   → automation.follow_up    the tenant's agent decides, in order
     it wants something done   TASK_CREATED       → automation.draft        the text that a person approves
     a person said yes or no   TASK_DECIDED       → automation.note_verdict the agent hears of it
+    there is a legal basis    CONSENT_GIVEN      → privacy.resume          stored calls of the contact are analysed
+    a person asks             EXPORT_REQUESTED   → privacy.export          for a copy of all that is known of him
+                              ERASURE_REQUESTED  → privacy.erase           to be forgotten
 
     somebody is invited       INVITATION_SENT       → people.invite         by e-mail, as all that follows
     forgot the password       PASSWORD_RESET_ASKED  → people.reset_password
@@ -40,21 +43,29 @@ from core.kit.db import Tx
 from core.kit.errors import SalesEdgeError
 from core.kit.events import Event, EventType
 from core.kit.relay import Reaction
+from core.privacy import consent, erase, export
+from core.privacy import repository as privacy
 
 if TYPE_CHECKING:
     from core.bootstrap import Services
 
 
 async def transcribe(event: Event, tx: Tx, services: Services) -> None:
+    if not await consent.may_analyse(tx, event.subject, services.consents):
+        return
     known = [name for rival in await competitors.all_of(tx) for name in (rival.name, *rival.aliases)]
     await transcribing.transcribe(
         tx, event.subject, objects=services.objects, transcriber=services.transcriber, detector=services.detector,
         diarizer=services.diarizer, progress=services.progress, settings=services.settings.calls, hints=known,
     )  # fmt: skip
-    await tx.emit(Event(EventType.CALL_TRANSCRIBED, tx.tenant_id, event.subject, at=tx.clock.now()))
+    # Hearing takes minutes: a consent may have been withdrawn meanwhile.
+    if await consent.may_analyse(tx, event.subject, services.consents):
+        await tx.emit(Event(EventType.CALL_TRANSCRIBED, tx.tenant_id, event.subject, at=tx.clock.now()))
 
 
 async def sentiment(event: Event, tx: Tx, services: Services) -> None:
+    if not await consent.may_analyse(tx, event.subject, services.consents):
+        return
     await services.progress.set(event.subject, "sentiment", 0.0)
     turns = await _turns(tx, event.subject)
     moods = await services.sentiment.analyze([turn.text for turn in turns]) if turns else []
@@ -65,6 +76,8 @@ async def sentiment(event: Event, tx: Tx, services: Services) -> None:
 
 
 async def insights(event: Event, tx: Tx, services: Services) -> None:
+    if not await consent.may_analyse(tx, event.subject, services.consents):
+        return
     await services.progress.set(event.subject, "insights", 0.0)
     call = await calls.call(tx, event.subject)
     turns = await _turns(tx, event.subject)
@@ -109,6 +122,23 @@ async def tell_new_device(event: Event, tx: Tx, services: Services) -> None:
     await services.post.notice(event, tx, "new_device")
 
 
+async def resume_calls(event: Event, tx: Tx, services: Services) -> None:
+    if event.data["purpose"] == "analysis":
+        await consent.resume(tx, None if event.data.get("of") == "tenant" else event.subject)
+
+
+async def export_person(event: Event, tx: Tx, services: Services) -> None:
+    await export.export(tx, event.subject, services.objects)
+
+
+async def erase_person(event: Event, tx: Tx, services: Services) -> None:
+    await erase.erase(tx, event.subject, services.objects, services.progress)
+
+
+async def give_up_request(event: Event, tx: Tx, error: SalesEdgeError) -> None:
+    await privacy.set_failed(tx, event.subject)
+
+
 async def give_up(event: Event, tx: Tx, error: SalesEdgeError) -> None:
     """A call whose stage is parked says so to those who wait for it."""
     await calls.set_status(tx, event.subject, "failed", error=error.detail)
@@ -134,4 +164,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("people.reset_password", EventType.PASSWORD_RESET_ASKED, reset_password),
     Reaction("people.tell_password", EventType.PASSWORD_CHANGED, tell_password),
     Reaction("people.tell_new_device", EventType.SIGN_IN_ANOMALY, tell_new_device),
+    Reaction("privacy.resume", EventType.CONSENT_GIVEN, resume_calls),
+    Reaction("privacy.export", EventType.EXPORT_REQUESTED, export_person, slow=True, on_parked=give_up_request),
+    Reaction("privacy.erase", EventType.ERASURE_REQUESTED, erase_person, slow=True, on_parked=give_up_request),
 )

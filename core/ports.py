@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, runtime_checkable
 from uuid import UUID
 
 if TYPE_CHECKING:
@@ -253,6 +253,7 @@ class Progress(Protocol):
 
     async def set(self, call_id: UUID, stage: str, share: float) -> None: ...
     async def get(self, call_id: UUID) -> tuple[str, float] | None: ...
+    async def clear(self, call_id: UUID) -> None: ...
 
 
 class Limits(Protocol):
@@ -298,9 +299,21 @@ class Mailer(Protocol):
 
 
 class FindDeal(Protocol):
-    """How calls ask for a deal without knowing deals; raises `NotFound`."""
+    """How calls ask for a deal without knowing deals. Raises `NotFound`, or `Conflict` where there is no basis to keep
+    recordings of its contact."""
 
     async def __call__(self, tx: Tx, deal_id: UUID) -> None: ...
+
+
+ConsentPurpose = Literal["recording", "analysis", "marketing"]
+
+
+class Consents(Protocol):
+    """Is there a legal basis (LGPD art. 7, GDPR art. 6) for a purpose?"""
+
+    async def allows(self, tx: Tx, contact_id: UUID | None, purpose: ConsentPurpose) -> bool:
+        """The contact's own word, else what the tenant states for all; `contact_id` None: somebody who is not known."""
+        ...
 
 
 class Clock(Protocol):

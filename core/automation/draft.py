@@ -18,6 +18,7 @@ from core.content.model import Draft
 from core.deals import repository as deals
 from core.deals.model import Contact, Deal
 from core.kit.db import Tx
+from core.kit.errors import Unavailable
 from core.kit.ids import new_id
 from core.ports import Brief, TextGenerator
 from core.tenants import repository as tenants
@@ -32,6 +33,8 @@ async def draft(tx: Tx, task_id: UUID, generator: TextGenerator) -> None:
     material, language = await _material(tx, task, deal, contact)
     facts = facts_for(material, language)
     text = await generator.write(Brief(task.template, language, "friendly", facts))
+    if not await _still_due(tx, task, deal.contact_id):
+        return
     await content.add(
         tx,
         Draft(
@@ -41,6 +44,18 @@ async def draft(tx: Tx, task_id: UUID, generator: TextGenerator) -> None:
             written_by=text.written_by, status="draft", created_at=tx.clock.now(),
         ),
     )  # fmt: skip
+
+
+async def _still_due(tx: Tx, task: Task, contact_id: UUID | None) -> bool:
+    """Writing takes seconds, in which somebody may be erased: what was written of him must not come after that.
+
+    False where the call was erased. Raises `Unavailable`, to be written anew, where the deal has another contact now.
+    """
+    if task.call_id is not None and (await calls.call(tx, task.call_id, lock=True)).status == "erased":
+        return False
+    if (await deals.deal(tx, task.deal_id, lock=True)).contact_id != contact_id:
+        raise Unavailable("The deal has another contact than when the text was begun.")
+    return True
 
 
 async def _material(tx: Tx, task: Task, deal: Deal, contact: Contact | None) -> tuple[Material, str]:

@@ -68,7 +68,7 @@ async def list_calls(
 async def read_call(call_id: UUID, tx: CurrentTx, request: Request) -> CallOut:
     call = await repository.call(tx, call_id)
     shown = _shown(call)
-    if call.status not in ("ready", "failed"):
+    if call.status in ("uploaded", "transcribed", "analyzed"):
         now = await request.app.state.services.progress.get(call_id)
         shown.progress = Progress(stage=now[0], share=now[1]) if now else None
     return shown
@@ -96,15 +96,18 @@ async def read_transcript(
 @router.get("/{call_id}/audio", dependencies=[SEE], summary="The recording as it was uploaded")
 async def read_audio(call_id: UUID, tx: CurrentTx, request: Request) -> Response:
     call = await repository.call(tx, call_id)
-    data = await request.app.state.services.objects.get(call.object_key)
+    data = await request.app.state.services.objects.get(repository.object_key(call))
     headers = {"Content-Disposition": f'attachment; filename="{call.id}"', "X-Content-Type-Options": "nosniff"}
     return Response(data, media_type="application/octet-stream", headers=headers)
 
 
 def not_yet(call: Call, what: str) -> NotFound:
     """Why a result of a call is not there."""
-    if call.status == "failed":
+    if call.status in ("failed", "stored"):
         return NotFound(f"This call has no {what}: {call.error}", call_status=call.status)
+    if call.status in ("ready", "erased"):
+        why = "its time was over" if call.status == "ready" else "somebody on it was erased"
+        return NotFound(f"The {what} of this call was deleted: {why}.", call_status=call.status)
     return NotFound(f"The {what} is not ready yet. Follow `status` of the call.", call_status=call.status)
 
 

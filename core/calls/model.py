@@ -11,19 +11,20 @@ from core.kit.db import Base, TenantOwned
 
 
 class Call(TenantOwned, Base):
-    """`status`: uploaded → transcribed → analyzed → ready, or failed (with `error`)."""
+    """`status`: uploaded → transcribed → analyzed → ready, or failed (with `error`). `stored`: not analysed for want of
+    a legal basis, as `error` says. `erased`: somebody on it was forgotten. `object_key`: null once it is deleted."""
 
     __tablename__ = "calls"
 
     deal_id: Mapped[UUID | None] = mapped_column(ForeignKey("deals.id"), index=True)
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
-    title: Mapped[str | None] = mapped_column(String(200))
+    title: Mapped[str | None] = mapped_column(String(200), info={"personal": "mention"})
     status: Mapped[str] = mapped_column(String(16), default="uploaded")
     language: Mapped[str | None] = mapped_column(String(2))
     region: Mapped[str | None] = mapped_column(String(64))
     participants: Mapped[list[Any]] = mapped_column(default=list, info={"personal": "name"})
     seller_channel: Mapped[int] = mapped_column(default=0)
-    object_key: Mapped[str] = mapped_column(String(300), info={"personal": "voice"})
+    object_key: Mapped[str | None] = mapped_column(String(300), info={"personal": "voice"})
     content_hash: Mapped[str] = mapped_column(String(64))
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     duration_s: Mapped[float]

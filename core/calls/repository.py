@@ -12,11 +12,18 @@ from core.kit.errors import NotFound
 from core.kit.pages import PageRequest
 
 
-async def call(tx: Tx, call_id: UUID) -> Call:
-    found = await tx.session.get(Call, call_id)
+async def call(tx: Tx, call_id: UUID, *, lock: bool = False) -> Call:
+    found = await tx.session.get(Call, call_id, with_for_update=lock, populate_existing=lock)
     if found is None:
         raise NotFound("There is no such call.")
     return found
+
+
+def object_key(call: Call) -> str:
+    """Where its sound lies."""
+    if call.object_key is None:
+        raise NotFound("The recording was deleted: its time was over, or somebody on it was erased.")
+    return call.object_key
 
 
 async def by_content(tx: Tx, content_hash: str) -> Call | None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
 
-Status = Literal["uploaded", "transcribed", "analyzed", "ready", "failed"]
+Status = Literal["uploaded", "transcribed", "analyzed", "ready", "failed", "stored", "erased"]
 STAGES: tuple[Status, ...] = ("uploaded", "transcribed", "analyzed", "ready")
 
 
@@ -28,7 +28,10 @@ class Progress(BaseModel):
 
 
 class CallOut(BaseModel):
-    """A call. `status` rises from `uploaded` over `transcribed` and `analyzed` to `ready`, or ends as `failed`."""
+    """A call. `status` rises from `uploaded` over `transcribed` and `analyzed` to `ready`, or ends as `failed`.
+
+    `stored`: kept and not analysed, for want of a legal basis; `error` says of whom. It goes on once there is one.
+    `erased`: somebody on it asked to be forgotten."""
 
     model_config = ConfigDict(from_attributes=True)
 

@@ -38,9 +38,10 @@ async def transcribe(
     if await repository.transcript(tx, call_id) is not None:
         return
     await progress.set(call_id, "decode", 0.0)
+    recording = await objects.get(repository.object_key(call))
     sound = await audio.decode(
-        await objects.get(call.object_key), max_decoded_s=settings.max_decoded_s, timeout_s=settings.decode_timeout_s
-    )
+        recording, max_decoded_s=settings.max_decoded_s, timeout_s=settings.decode_timeout_s
+    )  # fmt: skip
     pcm = await asyncio.to_thread(audio.loudness_normalise, sound.samples)
     windows = await asyncio.to_thread(_windows, pcm, detector)
     language, heard = await _hear(call, pcm, windows, transcriber, progress, hints)

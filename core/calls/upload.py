@@ -52,14 +52,15 @@ async def upload(tx: Tx, recording: Recording, *, objects: ObjectStore, limits: 
     await limits.check(tx.tenant_id, "call_minutes", max(1, round(heard.duration_s / 60)))
     call = _row(tx, recording, content_hash, size, heard)
     recording.file.seek(0)
-    tx.on_rollback(lambda: objects.delete(call.object_key))
-    await objects.put(call.object_key, recording.file)
+    key = repository.object_key(call)
+    tx.on_rollback(lambda: objects.delete(key))
+    await objects.put(key, recording.file)
     try:
         async with tx.session.begin_nested():
             await repository.add(tx, call)
     except IntegrityError:
         # The same file came twice at once: the other one won.
-        await objects.delete(call.object_key)
+        await objects.delete(key)
         known = await repository.by_content(tx, content_hash)
         if known is None:
             raise Conflict("A colleague has uploaded this very recording; ask for access to it.") from None

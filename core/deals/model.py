@@ -26,7 +26,7 @@ class Contact(TenantOwned, Base):
     name: Mapped[str] = mapped_column(String(200), info={"personal": "name"})
     email: Mapped[str | None] = mapped_column(String(254), info={"personal": "contact"})
     phone: Mapped[str | None] = mapped_column(String(32), info={"personal": "contact"})
-    role: Mapped[str | None] = mapped_column(String(100))
+    role: Mapped[str | None] = mapped_column(String(100), info={"personal": "occupation"})
     language: Mapped[str] = mapped_column(String(2), default="pt")
     created_at: Mapped[datetime]
 

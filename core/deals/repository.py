@@ -50,7 +50,7 @@ async def contact(tx: Tx, contact_id: UUID) -> Contact:
 
 
 async def deal(tx: Tx, deal_id: UUID, *, lock: bool = False) -> Deal:
-    return _found(await tx.session.get(Deal, deal_id, with_for_update=lock), "deal")
+    return _found(await tx.session.get(Deal, deal_id, with_for_update=lock, populate_existing=lock), "deal")
 
 
 def _found(row: T | None, what: str) -> T:

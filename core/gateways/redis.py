@@ -34,3 +34,9 @@ class RedisProgress:
             return None
         stage, share = str(found).split(" ")
         return stage, float(share)
+
+    async def clear(self, call_id: UUID) -> None:
+        try:
+            await self._redis.delete(f"progress:{call_id}")
+        except RedisError as error:
+            log.warning("progress_not_cleared", error=type(error).__name__)

@@ -28,7 +28,7 @@ class IdempotencyKey(TenantOwned, Base):
     route: Mapped[str] = mapped_column(String(200))
     fingerprint: Mapped[str] = mapped_column(String(64))
     status: Mapped[int]
-    body: Mapped[bytes] = mapped_column(LargeBinary)
+    body: Mapped[bytes] = mapped_column(LargeBinary, info={"personal": "answer"})
     created_at: Mapped[datetime]
 
     __table_args__ = (UniqueConstraint("tenant_id", "user_id", "route", "key"),)

@@ -73,6 +73,8 @@ async def furnish(api: Api, a: Client) -> None:
     assert (await a.post("/v1/sso/providers", json=provider)).status_code == 201
     invited = {"email": "new@zanzibar.example", "roles": ["REP"], "team": MARK}
     assert (await a.post("/v1/invitations", json=invited)).status_code == 201
+    consent = {"purpose": "marketing", "evidence": f"{MARK} form"}
+    assert (await a.post(f"/v1/contacts/{contact_id}/consents", json=consent)).status_code == 201
     key = {"name": f"{MARK} key", "scopes": ["can_view_deals"]}
     assert (await a.post("/v1/api-keys", json=key)).status_code == 201
     assert (await a.post("/v1/me/second-factor")).status_code == 201
@@ -82,7 +84,13 @@ async def furnish(api: Api, a: Client) -> None:
     form = {"deal_id": deal["id"], "title": f"{MARK} call"}
     call = await a.post("/v1/calls", files={"audio": ("a.flac", audio)}, data=form)
     assert call.status_code == 202
+    assert (await a.post("/v1/privacy/exports", json={"contact_id": contact_id})).status_code == 202
+    nobody = {"email": "nobody@zanzibar.example", "reason": f"{MARK} asked"}
+    assert (await a.post("/v1/privacy/erasures", json=nobody)).status_code == 202
     relay = Relay(api.services.db, REACTIONS, api.services)
+    await relay.drain()
+    # The erasure took all copies with it: one more, that can be read.
+    assert (await a.post("/v1/privacy/exports", json={"contact_id": contact_id})).status_code == 202
     await relay.drain()
     tenant_id = api.services.tokens.check(a.token).tenant_id
     fell = {"call_id": call.json()["id"], "probability": 0.3, "before": 0.9}

@@ -139,6 +139,9 @@ class FakeProgress:
     async def get(self, call_id: UUID) -> tuple[str, float] | None:
         return self._now.get(call_id)
 
+    async def clear(self, call_id: UUID) -> None:
+        self._now.pop(call_id, None)
+
 
 class NoAgents(Agents):
     async def handle(self, event: Event) -> None:

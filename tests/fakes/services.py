@@ -6,6 +6,7 @@ from core import bootstrap
 from core.automation.host import AgentHost
 from core.bootstrap import Services
 from core.ports import Clock
+from core.privacy.consent import RecordedConsents
 from core.settings import Settings
 from tests.fakes.engines import (
     FakeDetector,
@@ -32,7 +33,7 @@ def fake_services(settings: Settings, clock: Clock) -> Services:
         post=bootstrap.post(settings, FakeMailer(), mail_tokens),
         limits=bootstrap.NoLimits(),
         rate_limiter=bootstrap.Uncounted(),
-        find_deal=bootstrap.find_deal,
+        find_deal=bootstrap.find_deal, consents=RecordedConsents(),
         transcriber=FakeTranscriber(), detector=FakeDetector(), diarizer=FakeDiarizer(), embedder=FakeEmbedder(),
         sentiment=FakeSentiment(), forecaster=FakeForecaster(), generator=FakeGenerator(), agents=AgentHost(db),
     )  # fmt: skip
