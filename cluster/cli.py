@@ -96,14 +96,15 @@ def install_models() -> None:
 
 @train.command("forecasting")
 def train_forecasting(
-    tenant: Annotated[UUID | None, typer.Option(help="Its closed deals alone; else those of all tenants")] = None,
+    algorithm: Annotated[str, typer.Option(help="Its recipe: configs/training/<algorithm>.yaml")] = "xgboost",
+    tenant: Annotated[UUID | None, typer.Option(help="Its deals alone; else those of all tenants")] = None,
 ) -> None:
     """Fit the odds of deals on what was closed, register the model and promote it."""
     from cluster.embedded import EmbeddedServers
     from cluster.training import train_forecasting as fit
 
     with EmbeddedServers(_settings()) as servers:
-        report = asyncio.run(fit(servers.settings, tenant, typer.echo))
+        report = asyncio.run(fit(servers.settings, tenant, typer.echo, algorithm=algorithm))
     for name, value in report.metrics.items():
         typer.echo(f"{name:18} {value:.3f}   logistic regression {report.baseline.get(name, float('nan')):.3f}")
 

@@ -17,24 +17,27 @@ from core.forecasting.history import history
 from core.kit.db import Database
 from core.settings import Settings
 from core.tenants import repository as tenants
-from training.forecasting import Report, recipe, train
+from training.forecasting import Report, train
 
 Say = Callable[[str], None]
 
 
-async def train_forecasting(settings: Settings, tenant_id: UUID | None, say: Say = lambda _: None) -> Report:
-    """Fit on one tenant's closed deals, or on those of all. Raises `NotEnoughDeals`."""
+async def train_forecasting(
+    settings: Settings, tenant_id: UUID | None, say: Say = lambda _: None, *, algorithm: str = "xgboost"
+) -> Report:
+    """Fit on one tenant's deals, or on those of all. Raises `NotEnoughDeals`, `RecipeError`."""
     db = bootstrap.database(settings, bootstrap.database_url(settings))
     try:
-        say("reading closed deals")
+        say("reading deals")
         histories = await _histories(db, tenant_id)
     finally:
         await db.close()
     scope = str(tenant_id) if tenant_id else GLOBAL
-    how = recipe()
-    report = await asyncio.to_thread(train, histories, how=how, say=say, least=settings.forecasting.min_closed_deals)
+    report = await asyncio.to_thread(
+        train, histories, algorithm=algorithm, say=say, least=settings.forecasting.min_closed_deals
+    )
     say("logging to MLflow and registering")
-    version = await _register(settings, scope, report, how)
+    version = await _register(settings, scope, report)
     say(f"version {version} is the champion of {'this tenant' if tenant_id else 'all tenants'}")
     return report
 
@@ -48,11 +51,12 @@ async def _histories(db: Database, tenant_id: UUID | None) -> list[DealHistory]:
     found: list[DealHistory] = []
     for one in wanted:
         async with db.tenant(one) as tx:
-            found += [history(story) for story in await deals.stories(tx, await deals.closed_deals(tx))]
+            rows = await deals.closed_deals(tx) + await deals.open_deals(tx)
+            found += [history(story) for story in await deals.stories(tx, rows)]
     return found
 
 
-async def _register(settings: Settings, scope: str, report: Report, how: dict[str, object]) -> int:
+async def _register(settings: Settings, scope: str, report: Report) -> int:
     from core.gateways.mlflow import Registry
 
     objects = bootstrap.object_store(settings)

@@ -8,25 +8,23 @@ moments for the same reason; counting each deal once there makes short, lost liv
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import math
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from core.forecasting import rules
-from core.forecasting.features import NAMES, DealHistory, build
+from core.forecasting.features import NAMES, DealHistory
 from core.forecasting.rules import MIN_CLOSED_DEALS
 from core.kit.errors import Conflict
-from core.settings import configs_dir
+from training import days, recipes
 from training.metrics import classification
+from training.moments import Snapshots, joined, snapshots
+from training.recipes import AlgorithmRecipe, ForecastingRecipe, Workers, XgboostRecipe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,17 +40,6 @@ class NotEnoughDeals(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshots:
-    """What was known of closed deals at moments of their lives. Arrays are (snapshots,), `x` (snapshots, features)."""
-
-    x: NDArray[np.float32]
-    won: NDArray[np.float64]
-    weight: NDArray[np.float64]  # for fitting: each deal counts once
-    days_left: NDArray[np.float64]
-    deal: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     bundle: bytes
     metrics: dict[str, float]
@@ -62,82 +49,79 @@ class Report:
     fingerprint: str  # of the data
 
 
-def recipe(name: str = "forecasting") -> dict[str, Any]:
-    read: dict[str, Any] = yaml.safe_load((configs_dir() / "training" / f"{name}.yaml").read_text("utf-8"))
-    return read
-
-
 def train(
-    histories: Sequence[DealHistory], *, how: Mapping[str, Any], say: Say = lambda _: None,
-    on_ray: bool = True, least: int = MIN_CLOSED_DEALS,
+    histories: Sequence[DealHistory], *, algorithm: str = "xgboost", recipe: ForecastingRecipe | None = None,
+    how: AlgorithmRecipe | None = None, say: Say = lambda _: None, on_ray: bool = True, least: int = MIN_CLOSED_DEALS,
 ) -> Report:  # fmt: skip
-    """Raises `NotEnoughDeals`. With `on_ray` and workers in the recipe, Ray must be running or is started locally."""
-    import numpy as np
-
-    closed = sorted((h for h in histories if h.closed_at is not None), key=_closed_at)
-    outcomes = [bool(history.won) for history in closed]
-    if len(closed) < least or min(sum(outcomes), len(closed) - sum(outcomes)) < LEAST_OF_EACH:
-        raise NotEnoughDeals(
-            f"A model takes at least {least} closed deals, {LEAST_OF_EACH} of them won and {LEAST_OF_EACH} lost; "
-            f"there are {sum(outcomes)} won and {len(closed) - sum(outcomes)} lost."
-        )
-    say(f"features of {len(closed)} closed deals")
-    data = snapshots(closed, every_days=how["snapshot_every_days"])
-    cut = round(len(closed) * how["split"]["train"])
-    end = cut + round(len(closed) * how["split"]["calibration"])
+    """Raises `NotEnoughDeals`, `RecipeError`. Ray is used above a number of rows and only with `on_ray`."""
+    recipe, how = recipe or recipes.forecasting(), how or recipes.of(algorithm)
+    if not isinstance(how, XgboostRecipe):
+        raise recipes.RecipeError(f"{algorithm}: only xgboost can be fitted yet.")
+    closed, still = _sorted(histories, least)
+    say(f"features of {len(closed)} closed and {len(still)} open deals")
+    data = snapshots(closed, every_days=recipe.snapshot_every_days)
+    cut = round(len(closed) * recipe.split.train)
+    end = cut + round(len(closed) * recipe.split.calibration)
     fit, hold, learn = data.deal < cut, (data.deal >= cut) & (data.deal < end), data.deal < end
     say(f"calibrating on {int(hold.sum())} moments")
-    first = margins(fit_plain(data.x[fit], data.won[fit], data.weight[fit], how, NAMES), data.x[hold], NAMES)
+    first = margins(fit_plain(data.x[fit], data.won[fit], data.weight[fit], how.how(), NAMES), data.x[hold], NAMES)
     slope, shift = platt(first, data.won[hold])
     bins = _bins(odds(first, slope, shift), data.deal[hold])
     say(f"fitting on {int(learn.sum())} moments")
-    fit_last = _fit_on_ray if on_ray and how["workers"] else fit_plain
-    model = fit_last(data.x[learn], data.won[learn], data.weight[learn], how, NAMES)
-    days = _days_table(data, fit, hold)
+    rows = (data.x[learn], data.won[learn], data.weight[learn])
+    if on_ray and learn.sum() >= recipe.workers.from_rows:
+        model = fit_on_ray(*rows, how.how(), NAMES, recipe.workers)
+    else:
+        model = fit_plain(*rows, how.how(), NAMES)
+    known = closed[end - 1].closed_at
+    assert known is not None
+    table = _days_table(data, still, hold, cut_s=float(data.end_s[fit].max()), known=known, recipe=recipe)
     said = odds(margins(model, data.x[~learn], NAMES), slope, shift)
     metrics = {
         **classification(data.won[~learn], said),
         "odds_coverage_90": _odds_coverage(said, data.won[~learn], bins),
-        "days_coverage_90": _days_coverage(data, ~learn, days),
+        "days_coverage_90": days.coverage(data, ~learn, table),
         "moments": float((~learn).sum()),
     }
     meta = {
-        "features": NAMES, "calibration": [slope, shift], "days": days, "interval": bins, "metrics": metrics,
+        "features": NAMES, "calibration": [slope, shift], "days": table, "interval": bins, "metrics": metrics,
         "deals": len(closed),
     }  # fmt: skip
-    parameters = {**how["booster"], "rounds": how["rounds"], "snapshots": len(data.won)}
-    fingerprint = hashlib.sha256(data.x.tobytes() + np.ascontiguousarray(data.won).tobytes()).hexdigest()[:16]
-    return Report(pack(model, meta), metrics, _baseline(data, learn), len(closed), parameters, fingerprint)
+    parameters = {"algorithm": algorithm, **_flat(how.how()), "snapshots": len(data.won)}
+    return Report(pack(model, meta), metrics, _baseline(data, learn), len(closed), parameters, data.fingerprint())
 
 
-def snapshots(closed: Sequence[DealHistory], *, every_days: float) -> Snapshots:
-    """Each deal at the moments of its life that `moments` names, numbered in the order given."""
+def _sorted(histories: Sequence[DealHistory], least: int) -> tuple[list[DealHistory], list[DealHistory]]:
+    """Closed deals in order of closing, and open ones. Raises `NotEnoughDeals`."""
+    closed = sorted((h for h in histories if h.closed_at is not None), key=lambda h: h.closed_at or h.opened_at)
+    won = sum(bool(history.won) for history in closed)
+    if len(closed) < least or min(won, len(closed) - won) < LEAST_OF_EACH:
+        raise NotEnoughDeals(
+            f"A model takes at least {least} closed deals, {LEAST_OF_EACH} of them won and {LEAST_OF_EACH} lost; "
+            f"there are {won} won and {len(closed) - won} lost."
+        )
+    return closed, [history for history in histories if history.closed_at is None]
+
+
+def _days_table(
+    data: Snapshots, still: Sequence[DealHistory], hold: NDArray[np.bool_], *, cut_s: float, known: datetime,
+    recipe: ForecastingRecipe,
+) -> dict[str, list[float]]:  # fmt: skip
+    """Deals that are open now were open then: they are seen up to the last closing that is learnt from."""
     import numpy as np
 
-    rows: list[list[float]] = []
-    rest: list[tuple[float, float, float, int]] = []
-    for number, history in enumerate(closed):
-        when = moments(history, every_days)
-        for moment in when:
-            features = build(history, moment)
-            rows.append([math.nan if (v := features[name]) is None else v for name in NAMES])
-            left = (_closed_at(history) - moment).total_seconds() / 86_400
-            rest.append((float(bool(history.won)), 1 / len(when), left, number))
-    won, weight, left_days, deal = np.array(rest, np.float64).T
-    return Snapshots(np.array(rows, np.float32), won, weight, left_days, deal.astype(np.int64))
+    older = [history for history in still if history.opened_at < known]
+    both = joined(data, snapshots(older, every_days=recipe.snapshot_every_days, until=known))
+    held = np.concatenate([hold, np.zeros(len(both.won) - len(hold), bool)])
+    return days.table(both, held, fitted_at_s=cut_s, held_at_s=known.timestamp())
 
 
-def moments(history: DealHistory, every_days: float) -> list[datetime]:
-    """The days of one calendar, the same for all deals, on which this one was open; its first day where none was."""
-    step_s = every_days * 86_400
-    first = math.floor(history.opened_at.timestamp() / step_s) + 1
-    last = math.ceil(_closed_at(history).timestamp() / step_s)
-    return [datetime.fromtimestamp(n * step_s, UTC) for n in range(first, last)] or [history.opened_at]
-
-
-def _closed_at(history: DealHistory) -> datetime:
-    assert history.closed_at is not None
-    return history.closed_at
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"booster": {"eta": 0.1}}` as `{"booster.eta": 0.1}`."""
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return found
 
 
 def fit_plain(x: Any, y: Any, w: Any, how: Mapping[str, Any], names: Sequence[str]) -> bytes:
@@ -148,7 +132,9 @@ def fit_plain(x: Any, y: Any, w: Any, how: Mapping[str, Any], names: Sequence[st
     return bytes(xgboost.train({**how["booster"], "nthread": 1}, data, how["rounds"]).save_raw("ubj"))
 
 
-def _fit_on_ray(x: Any, y: Any, w: Any, how: Mapping[str, Any], names: Sequence[str]) -> bytes:
+def fit_on_ray(
+    x: Any, y: Any, w: Any, how: Mapping[str, Any], names: Sequence[str], workers: Workers
+) -> bytes:  # fmt: skip
     """The same on Ray Train's workers: each holds a share of the rows, and trees are grown together."""
     import tempfile
 
@@ -160,7 +146,7 @@ def _fit_on_ray(x: Any, y: Any, w: Any, how: Mapping[str, Any], names: Sequence[
         trainer = XGBoostTrainer(
             _worker,
             train_loop_config={"data": ray.put((x, y, w)), "how": dict(how), "names": list(names)},
-            scaling_config=ScalingConfig(num_workers=how["workers"], resources_per_worker={"CPU": 0.5}),
+            scaling_config=ScalingConfig(num_workers=workers.count, resources_per_worker={"CPU": workers.cpus}),
             run_config=RunConfig(name="forecasting", storage_path=folder),
         )
         checkpoint = trainer.fit().checkpoint
@@ -238,34 +224,6 @@ def _bins(said: NDArray[np.float64], deal: NDArray[np.int64]) -> dict[str, list[
     return {"edges": edges.tolist(), "evidence": evidence}
 
 
-def _days_table(data: Snapshots, fit: NDArray[np.bool_], hold: NDArray[np.bool_]) -> dict[str, list[float]]:
-    """By stage: days to the end of the deal, 5th, 50th and 95th percentile of all that is learnt from, the ends moved
-    apart by as much as the ends of `fit` alone fell short on the newer deals of `hold` (conformalized quantile
-    regression, Romano et al., 2019, arXiv:1905.03222; deals counted and not moments, and never narrower)."""
-    import numpy as np
-
-    stage = data.x[:, NAMES.index("stage")]
-    table = {}
-    for number in range(5):
-        here = stage == number
-        low, _, high = _quantiles(data, fit, here)
-        left, deals = data.days_left[hold & here], len(np.unique(data.deal[hold & here]))
-        short = np.maximum(low - left, left - high)
-        wider = max(0.0, float(np.quantile(short, min(1.0, 0.9 * (1 + 1 / deals))))) if deals else 0.0
-        low, middle, high = _quantiles(data, fit | hold, here)
-        table[str(number)] = [round(v, 1) for v in (max(0.0, low - wider), middle, high + wider)]
-    return table
-
-
-def _quantiles(data: Snapshots, use: NDArray[np.bool_], here: NDArray[np.bool_]) -> tuple[float, float, float]:
-    """Of days left; of the whole of `use` where few lie `here`."""
-    import numpy as np
-
-    both = use & here
-    low, middle, high = np.quantile(data.days_left[both if both.sum() >= 20 else use], [0.05, 0.5, 0.95])
-    return float(low), float(middle), float(high)
-
-
 def _odds_coverage(said: NDArray[np.float64], won: NDArray[np.float64], bins: Mapping[str, Sequence[float]]) -> float:
     """The share of moments in whose bin the share really won lies between the mean ends of the interval."""
     import numpy as np
@@ -278,14 +236,6 @@ def _odds_coverage(said: NDArray[np.float64], won: NDArray[np.float64], bins: Ma
         low, high = ends.mean(axis=0)
         inside += int(here.sum()) * bool(low <= won[here].mean() <= high)
     return inside / len(said)
-
-
-def _days_coverage(data: Snapshots, test: NDArray[np.bool_], days: Mapping[str, Sequence[float]]) -> float:
-    import numpy as np
-
-    stage = data.x[test, NAMES.index("stage")].astype(int)
-    low, high = (np.array([days[str(s)][place] for s in stage]) for place in (0, 2))
-    return float(np.mean((data.days_left[test] >= low) & (data.days_left[test] <= high)))
 
 
 def _baseline(data: Snapshots, learn: NDArray[np.bool_]) -> dict[str, float]:

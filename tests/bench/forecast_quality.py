@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.bench.harness import DATA, line
-from training.forecasting import fit_plain, margins, odds, platt, recipe, train
+from training import recipes
+from training.forecasting import fit_plain, margins, odds, platt, train
 from training.metrics import classification
 from training.simulated_pipeline import simulate
 
@@ -44,9 +45,7 @@ def run() -> None:
 
 
 def simulated() -> None:
-    reports = [
-        train([deal.history for deal in simulate(until=UNTIL, seed=seed)], how=recipe(), on_ray=False) for seed in SEEDS
-    ]
+    reports = [train([deal.history for deal in simulate(until=UNTIL, seed=seed)], on_ray=False) for seed in SEEDS]
     ours = {name: statistics.mean(report.metrics[name] for report in reports) for name in reports[0].metrics}
     peer = {name: statistics.mean(report.baseline[name] for report in reports) for name in reports[0].baseline}
     _lines("simulated", ours, peer)
@@ -97,7 +96,7 @@ def _one_hot(bids: Sequence[Mapping[str, str]], known: int) -> Table:
 
 def _boosted(x: Table, won: NDArray[np.float64], cut: int, end: int) -> NDArray[np.float64]:
     """Odds of what comes from `end` on, by the steps of `training.forecasting.train`."""
-    how: dict[str, Any] = recipe()
+    how: dict[str, Any] = recipes.of("xgboost").how()
     names, even = [f"x{number}" for number in range(x.shape[1])], np.ones(len(won))
     first = margins(fit_plain(x[:cut], won[:cut], even[:cut], how, names), x[cut:end], names)
     slope, shift = platt(first, won[cut:end])

@@ -13,7 +13,7 @@ import numpy as np
 from core.forecasting.engine import ForecastEngine
 from core.forecasting.features import NAMES, build
 from tests.bench.harness import line, quantile
-from training.forecasting import recipe, train
+from training.forecasting import train
 from training.simulated_pipeline import simulate
 
 TIMES = 500
@@ -24,7 +24,7 @@ def run() -> None:
 
     until = datetime(2026, 11, 1, tzinfo=UTC)
     deals = simulate(until=until)
-    report = train([deal.history for deal in deals], how=recipe(), on_ray=False)
+    report = train([deal.history for deal in deals], on_ray=False)
     row = build(next(deal.history for deal in deals if deal.history.won is None), until)
     engine = ForecastEngine(report.bundle, basis="tenant", version="1")
     booster = xgboost.Booster({"nthread": 1})

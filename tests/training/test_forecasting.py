@@ -18,19 +18,18 @@ import pytest
 
 from core.forecasting.engine import ForecastEngine
 from core.forecasting.features import NAMES, DealHistory, StageChange, build
+from training import recipes
 from training.forecasting import (
     NotEnoughDeals,
     Report,
     fit_plain,
     margins,
-    moments,
     odds,
     pack,
     platt,
-    recipe,
-    snapshots,
     train,
 )
+from training.moments import moments, snapshots
 from training.simulated_pipeline import simulate
 
 UNTIL = datetime(2026, 11, 1, tzinfo=UTC)
@@ -42,7 +41,7 @@ def histories(deals: int, seed: int) -> list[DealHistory]:
 
 
 def fit(found: Sequence[DealHistory], **how: Any) -> Report:
-    return train(found, how=recipe() | how, on_ray=False)
+    return train(found, how=recipes.of("xgboost").changed(how), on_ray=False)
 
 
 def meta(report: Report) -> dict[str, Any]:
@@ -102,11 +101,17 @@ def test_the_same_deals_give_the_same_model() -> None:
     assert other.fingerprint != first.fingerprint
 
 
-def test_open_deals_teach_nothing() -> None:
+def test_open_deals_teach_no_odds_and_lengthen_the_days() -> None:
     found = histories(300, 5)
     closed = [history for history in found if history.won is not None]
     assert len(closed) < len(found)
-    assert fit(found, rounds=20).bundle == fit(closed, rounds=20).bundle
+    with_open, without = fit(found, rounds=20), fit(closed, rounds=20)
+    assert _model(with_open) == _model(without)
+    for name in ("calibration", "interval"):
+        assert meta(with_open)[name] == meta(without)[name]
+    for stage, (_, middle, _) in meta(with_open)["days"].items():
+        assert middle >= meta(without)["days"][stage][1]
+    assert meta(with_open)["days"] != meta(without)["days"]
 
 
 def test_the_newest_fifth_only_measures() -> None:
@@ -250,7 +255,7 @@ def test_any_table_can_be_fitted_with_the_same_booster() -> None:
     rng = np.random.default_rng(3)
     x = rng.normal(size=(800, 2)).astype(np.float32)
     y = (x[:, 0] > 0).astype(float)
-    model = fit_plain(x, y, np.ones(800), recipe() | {"rounds": 30}, ("signal", "noise"))
+    model = fit_plain(x, y, np.ones(800), recipes.of("xgboost").changed({"rounds": 30}).how(), ("signal", "noise"))
     said = margins(model, x, ("signal", "noise"))
     assert said.shape == (800,)
     assert np.mean((said > 0) == (y > 0)) > 0.95

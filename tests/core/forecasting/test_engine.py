@@ -22,7 +22,8 @@ from core.forecasting.engine import GLOBAL, ForecastEngine, ModelForecaster, poi
 from core.forecasting.features import NAMES, build
 from core.kit.errors import BadAnswer
 from tests.fakes.engines import FakeObjects
-from training.forecasting import Report, pack, recipe, train
+from training import recipes
+from training.forecasting import Report, pack, train
 from training.simulated_pipeline import SimulatedDeal, simulate
 
 UNTIL = datetime(2026, 11, 1, tzinfo=UTC)
@@ -36,7 +37,7 @@ def deals() -> list[SimulatedDeal]:
 
 @pytest.fixture(scope="module")
 def report(deals: list[SimulatedDeal]) -> Report:
-    return train([deal.history for deal in deals], how=recipe() | {"rounds": 60}, on_ray=False)
+    return train([deal.history for deal in deals], how=recipes.of("xgboost").changed({"rounds": 60}), on_ray=False)
 
 
 @pytest.fixture(scope="module")
