@@ -94,6 +94,8 @@ def _routes(app: FastAPI) -> None:
     for router in routers:
         app.include_router(router)
     app.add_api_route("/healthz", healthz, tags=["operations"], summary="Is the process alive")
+    if app.openapi_url:
+        app.add_api_route("/asyncapi.json", asyncapi, include_in_schema=False)
     app.add_api_route("/readyz", readyz, tags=["operations"], summary="Can it take requests", response_model=None)
 
 
@@ -107,6 +109,15 @@ async def readyz(request: Request, response: Response) -> dict[str, object]:
     ready = all(parts.values())
     response.status_code = 200 if ready else 503
     return {"status": "ready" if ready else "not ready", "parts": parts}
+
+
+async def asyncapi(request: Request) -> dict[str, object]:
+    """The events, as a document."""
+    from core.flows import REACTIONS
+    from core.kit.asyncapi import document
+
+    services: Services = request.app.state.services
+    return document(services.version, REACTIONS, topic="salesedge.events")
 
 
 class _Envelope:

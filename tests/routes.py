@@ -11,7 +11,7 @@ from fastapi.routing import iter_route_contexts
 
 from core.kit.web import Permission
 
-OPERATIONS = ("/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc")
+OPERATIONS = ("/openapi.json", "/asyncapi.json", "/docs", "/docs/oauth2-redirect", "/redoc")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@
     │   ├── UnsupportedMediaType 415  the body is of a kind that no route takes
     │   ├── SlowRequest          408  the body came too slowly
     │   └── TooLarge             413  over a limit of size or length
+    ├── BadEvent                 500  an event does not fit the schema of its type
     ├── Unauthenticated          401
     │   └── SecondFactorNeeded   401  the password is right, the code is missing
     ├── Forbidden                403
@@ -91,6 +92,10 @@ class SlowRequest(BadInput):
 class TooLarge(BadInput):
     status = 413
     title = "Over a limit of size"
+
+
+class BadEvent(SalesEdgeError):
+    title = "An event does not fit its schema"
 
 
 class Unauthenticated(SalesEdgeError):

@@ -1,4 +1,7 @@
-"""Facts that happened, shaped as CloudEvents 1.0 (https://github.com/cloudevents/spec), tenant and trace inside."""
+"""Facts that happened, shaped as CloudEvents 1.0 (https://github.com/cloudevents/spec), tenant and trace inside.
+
+What the data of each type is stands in `core/kit/facts.py`. In memory an event always has the newest version.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from core.kit.errors import BadEvent
 from core.kit.ids import new_id
 
 
@@ -48,6 +52,10 @@ class Event:
     trace: str | None = None
 
     def to_cloudevent(self) -> dict[str, Any]:
+        from core.kit.facts import FACTS
+        from core.kit.schemas import schema_id
+
+        version = FACTS.newest(self.type)
         return {
             "specversion": "1.0",
             "id": str(self.id),
@@ -56,6 +64,8 @@ class Event:
             "subject": str(self.subject),
             "time": self.at.isoformat(),
             "datacontenttype": "application/json",
+            "dataschema": schema_id(self.type, version),
+            "dataversion": version,
             "tenantid": str(self.tenant_id),
             **({"traceparent": self.trace} if self.trace else {}),
             "data": dict(self.data),
@@ -63,12 +73,20 @@ class Event:
 
     @classmethod
     def from_cloudevent(cls, raw: Mapping[str, Any]) -> Event:
-        return cls(
-            type=EventType(raw["type"]),
-            tenant_id=UUID(raw["tenantid"]),
-            subject=UUID(raw["subject"]),
-            data=raw.get("data", {}),
-            id=UUID(raw["id"]),
-            at=datetime.fromisoformat(raw["time"]),
-            trace=raw.get("traceparent"),
-        )
+        """In the newest version of its type. Raises `BadEvent` for what is none of ours, `Unavailable` for a version
+        that a newer release wrote."""
+        from core.kit.facts import FACTS
+
+        try:
+            kind = EventType(raw["type"])
+            return cls(
+                type=kind,
+                tenant_id=UUID(raw["tenantid"]),
+                subject=UUID(raw["subject"]),
+                data=FACTS.read(kind, int(raw["dataversion"]), raw["data"]),
+                id=UUID(raw["id"]),
+                at=datetime.fromisoformat(raw["time"]),
+                trace=raw.get("traceparent"),
+            )
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise BadEvent(f"This is no event of ours ({type(error).__name__}: {error}).") from None

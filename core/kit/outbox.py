@@ -8,18 +8,18 @@ parked, where `salesedge events parked` shows it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Identity, Index, String, text
+from sqlalchemy import BigInteger, Identity, Index, SmallInteger, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.kit.db import Base, TenantOwned
 from core.kit.events import Event, EventType
+from core.kit.facts import FACTS
 
 if TYPE_CHECKING:
     from core.kit.db import Tx
@@ -36,6 +36,7 @@ class EventRow(TenantOwned, Base):
     type: Mapped[str] = mapped_column(String(64))
     subject: Mapped[UUID] = mapped_column(index=True)
     data: Mapped[dict[str, Any]]
+    version: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
     at: Mapped[datetime]
     trace: Mapped[str | None]
 
@@ -77,9 +78,9 @@ class Delivery:
 _WRITE = text(f"""
     WITH lock AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended(CAST(:tenant AS text), 0))),
     fact AS (
-        INSERT INTO events (id, tenant_id, type, subject, data, at, trace)
+        INSERT INTO events (id, tenant_id, type, subject, data, version, at, trace)
         SELECT CAST(:id AS uuid), CAST(:tenant AS uuid), :type, CAST(:subject AS uuid), CAST(:data AS jsonb),
-               CAST(:at AS timestamptz), :trace FROM lock RETURNING id, tenant_id, seq, at
+               CAST(:version AS smallint), CAST(:at AS timestamptz), :trace FROM lock RETURNING id, tenant_id, seq, at
     ),
     made AS (
         INSERT INTO deliveries (event_id, reaction, tenant_id, seq, ordered, status, attempts, next_at)
@@ -100,7 +101,7 @@ _TAKE = text("""
     )
     UPDATE deliveries d SET status = 'done', done_at = :now, error = NULL
     FROM due, events e WHERE d.event_id = due.event_id AND d.reaction = due.reaction AND e.id = d.event_id
-    RETURNING d.reaction, d.attempts, e.id, e.tenant_id, e.type, e.subject, e.data, e.at, e.trace
+    RETURNING d.reaction, d.attempts, e.id, e.tenant_id, e.type, e.subject, e.data, e.version, e.at, e.trace
 """)
 _FAILED = text("""UPDATE deliveries SET attempts = attempts + 1, error = :error, next_at = :next_at,
                          status = CASE WHEN :park OR attempts + 1 >= :most THEN 'parked' ELSE 'pending' END
@@ -113,11 +114,13 @@ _NEXT_AT = text("SELECT min(next_at) FROM deliveries WHERE status = 'pending' AN
 
 
 async def write(tx: Tx, fact: Event) -> None:
-    """Put an event and its deliveries into the open transaction; wakes the workers at commit."""
+    """Put an event and its deliveries into the open transaction; wakes the workers at commit. Raises
+    `BadEvent` where its data does not fit its type."""
+    version, data = FACTS.written(fact.type, fact.data)
     routes = tx.routes.get(fact.type.value, ())
     values = {
         "id": fact.id, "tenant": str(fact.tenant_id), "type": fact.type.value, "subject": fact.subject,
-        "data": json.dumps(dict(fact.data)), "at": fact.at, "trace": fact.trace or tx.trace,
+        "data": data, "version": version, "at": fact.at, "trace": fact.trace or tx.trace,
         "reactions": [name for name, _ in routes], "ordered": [ordered for _, ordered in routes],
     }  # fmt: skip
     await tx.session.execute(_WRITE, values)
@@ -130,10 +133,9 @@ async def take(tx: Tx, reactions: Sequence[str]) -> Delivery | None:
     row = found.mappings().first()
     if row is None:
         return None
-    fact = Event(
-        type=EventType(row["type"]), tenant_id=row["tenant_id"], subject=row["subject"], data=row["data"],
-        id=row["id"], at=row["at"], trace=row["trace"],
-    )  # fmt: skip
+    kind = EventType(row["type"])
+    data = FACTS.upcast(kind, row["version"], row["data"])
+    fact = Event(kind, row["tenant_id"], row["subject"], data, id=row["id"], at=row["at"], trace=row["trace"])
     return Delivery(fact, row["reaction"], row["attempts"])
 
 

@@ -46,7 +46,7 @@ async def _ours(settings: Settings) -> tuple[float, list[float]]:
     tenants = [new_id() for _ in range(20)]
 
     async def emit(number: int) -> None:
-        event = Event(EventType.DEAL_CHANGED, tenants[number % len(tenants)], new_id())
+        event = Event(EventType.DEAL_CHANGED, tenants[number % len(tenants)], new_id(), {"fields": ["stage"]})
         async with db.tenant(event.tenant_id) as tx:
             await tx.emit(event)
             begun[event.id] = time.perf_counter()

@@ -1,0 +1,149 @@
+"""What each event carries. A new type of event is a line in `EventType` and a class here; how its data may change is
+told in `core/kit/schemas.py`. All of it is published at `/asyncapi.json`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from core.kit.events import EventType
+from core.kit.schemas import Data, Schemas
+
+FACTS = Schemas()
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+# ── tenants and people ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@FACTS.of(EventType.TENANT_CREATED)
+class TenantCreated(Data):
+    """A company signed up. `subject`: the tenant."""
+
+
+@FACTS.of(EventType.SIGN_IN_ANOMALY)
+class SignInAnomaly(Data):
+    """Somebody logged in from a device or network that is new to him. `subject`: the session."""
+
+    user_id: UUID
+
+
+@FACTS.of(EventType.INVITATION_SENT)
+class InvitationSent(Data):
+    """Somebody is invited, or reminded. `subject`: the invitation."""
+
+    sent_count: int = Field(ge=1, description="Only the newest sending counts")
+
+
+@FACTS.of(EventType.PASSWORD_RESET_ASKED)
+class PasswordResetAsked(Data):
+    """Somebody forgot his password. `subject`: the user."""
+
+
+@FACTS.of(EventType.PASSWORD_CHANGED)
+class PasswordChanged(Data):
+    """Somebody has another password now. `subject`: the user."""
+
+
+# ── deals ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@FACTS.of(EventType.DEAL_CREATED)
+class DealCreated(Data):
+    """A deal was opened. `subject`: the deal."""
+
+
+@FACTS.of(EventType.DEAL_CHANGED)
+class DealChanged(Data):
+    """Fields of a deal, or what was done about it, changed. `subject`: the deal."""
+
+    fields: list[str] = Field(description="Names of what changed; `activities` where something was done")
+    kind: str | None = Field(None, description="Of the activity")
+    direction: Literal["in", "out"] | None = Field(None, description="Of the activity")
+
+
+@FACTS.of(EventType.FORECAST_CHANGED)
+class ForecastChanged(Data):
+    """The odds of a deal were predicted anew. `subject`: the deal."""
+
+    forecast_id: UUID
+    cause: UUID = Field(description="The event because of which they were")
+    cause_type: str
+    probability: Share
+    before: Share | None = None
+    call_id: UUID | None = None
+
+
+# ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@FACTS.of(EventType.CALL_UPLOADED)
+class CallUploaded(Data):
+    """A recording came in, or may be analysed now. `subject`: the call, as in all that follow."""
+
+
+@FACTS.of(EventType.CALL_TRANSCRIBED)
+class CallTranscribed(Data):
+    """It is known who said what, and when."""
+
+
+@FACTS.of(EventType.CALL_ANALYZED)
+class CallAnalyzed(Data):
+    """It is known how each turn sounds."""
+
+
+@FACTS.of(EventType.INSIGHTS_READY)
+class InsightsReady(Data):
+    """It is known what the call showed."""
+
+    call_id: UUID
+    deal_id: UUID | None
+
+
+@FACTS.of(EventType.CALL_FAILED)
+class CallFailed(Data):
+    """A stage of the call was given up."""
+
+
+# ── tasks ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@FACTS.of(EventType.TASK_CREATED)
+class TaskCreated(Data):
+    """The tenant's agent proposes to do something. `subject`: the task."""
+
+    deal_id: UUID
+    kind: str
+
+
+@FACTS.of(EventType.TASK_DECIDED)
+class TaskDecided(Data):
+    """A person said yes or no to it. `subject`: the task."""
+
+    deal_id: UUID
+    kind: str
+    verdict: Literal["approved", "dismissed"]
+
+
+# ── privacy ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@FACTS.of(EventType.CONSENT_GIVEN)
+class ConsentGiven(Data):
+    """There is a legal basis for a purpose. `subject`: the contact, or the tenant where it holds for all."""
+
+    purpose: Literal["recording", "analysis", "marketing"]
+    of: Literal["tenant"] | None = None
+
+
+@FACTS.of(EventType.EXPORT_REQUESTED)
+class ExportRequested(Data):
+    """A person wants a copy of what is known of him. `subject`: the request."""
+
+
+@FACTS.of(EventType.ERASURE_REQUESTED)
+class ErasureRequested(Data):
+    """A person wants to be forgotten. `subject`: the request."""
