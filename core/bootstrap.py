@@ -12,6 +12,7 @@ from uuid import UUID
 
 import yaml
 
+from core.datascience.features.store import FeatureStore
 from core.identity.factors.second_factor import SecondFactors
 from core.identity.gate import Gate
 from core.identity.people.mails import Post
@@ -83,6 +84,7 @@ class Services:
     forecaster: Forecaster
     generator: TextGenerator
     agents: Agents
+    features: FeatureStore
 
     async def check(self) -> dict[str, bool]:
         """Does each part that a request needs answer?"""
@@ -123,6 +125,7 @@ def load_models() -> None:
     """Import every table, so that the metadata is whole."""
     for feature in FEATURES:
         importlib.import_module(f"core.{feature}.model")
+    importlib.import_module("core.datascience.features.model")
     importlib.import_module("core.identity.factors.model")
     importlib.import_module("core.identity.keys.model")
     importlib.import_module("core.identity.people.model")
@@ -317,4 +320,5 @@ def services(
         forecaster=forecaster,
         generator=generator,
         agents=agents,
+        features=FeatureStore(),
     )

@@ -4,8 +4,10 @@
                               CALL_TRANSCRIBED   → analysis.sentiment      how each turn sounds
                               CALL_ANALYZED      → analysis.insights       what the call showed; noted on its deal
                               INSIGHTS_READY     → forecasting.refresh     what that does to the deal's odds
+                                                 → features.remember_call  how it was talked, kept for models
     a deal comes or changes   DEAL_CREATED       → forecasting.refresh
                               DEAL_CHANGED       → forecasting.refresh
+                                                 → features.remember_deal  what the deal showed then, kept for models
     the odds are new          FORECAST_CHANGED   → automation.follow_up    the tenant's agent decides, in order
     it wants something done   TASK_CREATED       → automation.draft        the text that a person approves
     a person said yes or no   TASK_DECIDED       → automation.note_verdict the agent hears of it
@@ -29,6 +31,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from core.analysis import aggregate
+from core.analysis import remember as remembering_calls
 from core.analysis import repository as analysis
 from core.analysis.model import Sentiment
 from core.automation import draft as drafting
@@ -38,6 +41,7 @@ from core.calls.turns import Turn
 from core.competitors import detect
 from core.competitors import repository as competitors
 from core.deals import repository as deals
+from core.forecasting import remember as remembering_deals
 from core.forecasting.refresh import refresh
 from core.kit.db import Tx
 from core.kit.errors import SalesEdgeError
@@ -95,6 +99,28 @@ async def forecast(event: Event, tx: Tx, services: Services) -> None:
     deal_id = event.data.get("deal_id") if event.type is EventType.INSIGHTS_READY else event.subject
     if deal_id is not None:
         await refresh(tx, UUID(str(deal_id)), event, services.forecaster)
+
+
+async def remember_deal(event: Event, tx: Tx, services: Services) -> None:
+    deal_id = event.data.get("deal_id") if event.type is EventType.INSIGHTS_READY else event.subject
+    if deal_id is not None:
+        await remembering_deals.deal(tx, UUID(str(deal_id)), event, services.features)
+
+
+async def remember_score(event: Event, tx: Tx, services: Services) -> None:
+    await remembering_deals.score(tx, UUID(str(event.data["forecast_id"])), event, services.features)
+
+
+async def remember_call(event: Event, tx: Tx, services: Services) -> None:
+    if await consent.may_analyse(tx, event.subject, services.consents):
+        await remembering_calls.call(tx, event.subject, event, services.features, services.embedder)
+
+
+async def remember_voice(event: Event, tx: Tx, services: Services) -> None:
+    if await consent.may_analyse(tx, event.subject, services.consents):
+        await remembering_calls.voice(
+            tx, event.subject, event, services.features, services.objects, services.settings.calls
+        )
 
 
 async def follow_up(event: Event, tx: Tx, services: Services) -> None:
@@ -157,6 +183,12 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("forecasting.refresh_call", EventType.INSIGHTS_READY, forecast),
     Reaction("forecasting.refresh_new", EventType.DEAL_CREATED, forecast),
     Reaction("forecasting.refresh_changed", EventType.DEAL_CHANGED, forecast),
+    Reaction("features.remember_new", EventType.DEAL_CREATED, remember_deal),
+    Reaction("features.remember_changed", EventType.DEAL_CHANGED, remember_deal),
+    Reaction("features.remember_heard", EventType.INSIGHTS_READY, remember_deal),
+    Reaction("features.remember_call", EventType.INSIGHTS_READY, remember_call),
+    Reaction("features.remember_voice", EventType.INSIGHTS_READY, remember_voice, slow=True),
+    Reaction("features.remember_score", EventType.FORECAST_CHANGED, remember_score),
     Reaction("automation.follow_up", EventType.FORECAST_CHANGED, follow_up, ordered=True),
     Reaction("automation.note_verdict", EventType.TASK_DECIDED, follow_up, ordered=True),
     Reaction("automation.draft", EventType.TASK_CREATED, draft),

@@ -39,6 +39,7 @@ async def create(tx: Tx, wanted: DealIn, *, currency: str, user_id: UUID) -> Dea
             "opened_at": opened_at,
             "outcome": rules.outcome(wanted.stage),
             "closed_at": now if rules.outcome(wanted.stage) else None,
+            "recorded_at": now,
         }
     )
     await repository.add(tx, deal)
@@ -80,6 +81,7 @@ async def add_activity(tx: Tx, deal_id: UUID, wanted: ActivityIn) -> Activity:
     activity = Activity(
         id=new_id(), tenant_id=tx.tenant_id, deal_id=deal_id, kind=wanted.kind, direction=wanted.direction, at=at,
         objections=0, unanswered_objections=0, competitors=0, buying_signals=0, has_next_step=False,
+        recorded_at=now,
     )  # fmt: skip
     await repository.add(tx, activity)
     fact = Event(EventType.DEAL_CHANGED, tx.tenant_id, deal_id, {"fields": ["activities"], "kind": wanted.kind, "direction": wanted.direction}, at=now)  # fmt: skip # noqa: E501

@@ -32,7 +32,8 @@ class Contact(TenantOwned, Base):
 
 
 class Deal(TenantOwned, Base):
-    """`outcome` follows from the stage: `won`, `lost`, or null while it is open."""
+    """`outcome` follows from the stage: `won`, `lost`, or null while it is open. `recorded_at`: when it was written
+    down here; null: when it opened."""
 
     __tablename__ = "deals"
 
@@ -53,6 +54,7 @@ class Deal(TenantOwned, Base):
     expected_close_on: Mapped[date | None]
     closed_at: Mapped[datetime | None]
     outcome: Mapped[str | None] = mapped_column(String(8))
+    recorded_at: Mapped[datetime | None]
 
     __table_args__ = (Index("deals_open", "tenant_id", "outcome"),)
 
@@ -73,7 +75,8 @@ class DealChange(TenantOwned, Base):
 
 
 class Activity(TenantOwned, Base):
-    """One contact with the customer (`call`, `email`, `meeting`, `note`), and what a call showed."""
+    """One contact with the customer (`call`, `email`, `meeting`, `note`), and what a call showed. `recorded_at`: when
+    it was written down here; null: when it happened."""
 
     __tablename__ = "activities"
 
@@ -88,5 +91,6 @@ class Activity(TenantOwned, Base):
     competitors: Mapped[int] = mapped_column(default=0)
     buying_signals: Mapped[int] = mapped_column(default=0)
     has_next_step: Mapped[bool] = mapped_column(default=False)
+    recorded_at: Mapped[datetime | None]
 
     __table_args__ = (Index("activities_deal", "deal_id", "at"),)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, func, insert, select
+from sqlalchemy import Select, func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from core.deals.model import Account, Activity, Contact, Deal, DealChange
@@ -47,6 +48,11 @@ async def account(tx: Tx, account_id: UUID) -> Account:
 
 async def contact(tx: Tx, contact_id: UUID) -> Contact:
     return _found(await tx.session.get(Contact, contact_id), "contact")
+
+
+async def find_contact(tx: Tx, contact_id: UUID) -> Contact | None:
+    """None where he is gone: the history of a deal may still name who was erased."""
+    return await tx.session.get(Contact, contact_id)
 
 
 async def deal(tx: Tx, deal_id: UUID, *, lock: bool = False) -> Deal:
@@ -133,7 +139,7 @@ async def outcomes(tx: Tx) -> dict[str, int]:
 
 async def note_call(tx: Tx, activity: dict[str, Any]) -> None:
     """Write what a call showed as one contact with the customer; a call that stands there already is left alone."""
-    row = {"id": new_id(), "tenant_id": tx.tenant_id, **activity}
+    row = {"id": new_id(), "tenant_id": tx.tenant_id, "recorded_at": tx.clock.now(), **activity}
     await tx.session.execute(upsert(Activity).values(row).on_conflict_do_nothing(index_elements=["call_id"]))
 
 
@@ -145,3 +151,56 @@ async def activities(tx: Tx, deal_id: UUID) -> list[Activity]:
 async def last_activity(tx: Tx, deal_id: UUID) -> Activity | None:
     query = select(Activity).where(Activity.deal_id == deal_id).order_by(Activity.at.desc(), Activity.id.desc())
     return (await tx.session.execute(query.limit(1))).scalar_one_or_none()
+
+
+# ── as it was known at a moment ──────────────────────────────────────────────────────────────────────────────────────
+
+# The last change of a field says what it was before, so the first one after a moment says what it was then.
+_SALES = text("""
+    WITH known AS (
+        SELECT d.opened_at,
+               coalesce(stage.after ->> 0, d.stage) AS stage,
+               CASE WHEN price.before IS NULL THEN d.value_cents ELSE (price.before ->> 0)::bigint END AS value_cents,
+               CASE WHEN owner.before IS NULL THEN d.owner_id ELSE (owner.before ->> 0)::uuid END AS owner_id
+        FROM deals d
+        LEFT JOIN LATERAL (SELECT c.after FROM deal_changes c WHERE c.deal_id = d.id AND c.field = 'stage'
+                           AND c.at <= :at ORDER BY c.at DESC, c.id DESC LIMIT 1) AS stage ON true
+        LEFT JOIN LATERAL (SELECT c.before FROM deal_changes c WHERE c.deal_id = d.id AND c.field = 'value_cents'
+                           AND c.at > :at ORDER BY c.at, c.id LIMIT 1) AS price ON true
+        LEFT JOIN LATERAL (SELECT c.before FROM deal_changes c WHERE c.deal_id = d.id AND c.field = 'owner_id'
+                           AND c.at > :at ORDER BY c.at, c.id LIMIT 1) AS owner ON true
+        WHERE coalesce(d.recorded_at, d.opened_at) <= :at
+          AND (CAST(:account AS uuid) IS NULL OR d.account_id = :account)
+          AND (CAST(:seller AS uuid) IS NULL OR d.owner_id = :seller OR EXISTS (
+                SELECT FROM deal_changes c WHERE c.deal_id = d.id AND c.field = 'owner_id'
+                AND c.before ->> 0 = CAST(CAST(:seller AS uuid) AS text)))
+    )
+    SELECT count(*) FILTER (WHERE stage NOT LIKE 'closed%') AS open,
+           count(*) FILTER (WHERE stage = 'closed_won') AS won,
+           count(*) FILTER (WHERE stage = 'closed_lost') AS lost, min(opened_at) AS first_at,
+           coalesce(sum(value_cents) FILTER (WHERE stage NOT LIKE 'closed%'), 0) AS open_cents,
+           coalesce(sum(value_cents) FILTER (WHERE stage = 'closed_won'), 0) AS won_cents
+    FROM known WHERE CAST(:seller AS uuid) IS NULL OR owner_id = :seller
+""")
+
+_DEALS_WITH = text("""
+    SELECT d.id FROM deals d
+    LEFT JOIN LATERAL (SELECT c.before FROM deal_changes c WHERE c.deal_id = d.id AND c.field = 'contact_id'
+                       AND c.at > :at ORDER BY c.at, c.id LIMIT 1) AS other ON true
+    WHERE CASE WHEN other.before IS NULL THEN d.contact_id ELSE (other.before ->> 0)::uuid END = :contact
+""")
+
+
+async def sales(
+    tx: Tx, at: datetime, *, account_id: UUID | None = None, seller_id: UUID | None = None
+) -> dict[str, Any]:
+    """Deals of one account or one seller, counted and added up as they stood at a moment."""
+    given = {"at": at, "account": account_id, "seller": seller_id}
+    return dict((await tx.session.execute(_SALES, given)).mappings().one())
+
+
+async def activities_with(tx: Tx, contact_id: UUID, at: datetime) -> list[Activity]:
+    """Of all deals whose contact he was at that moment, oldest first; later ones are not in it."""
+    his = list((await tx.session.execute(_DEALS_WITH, {"contact": contact_id, "at": at})).scalars())
+    query = select(Activity).where(Activity.deal_id.in_(his), Activity.at <= at)
+    return list((await tx.session.execute(query.order_by(Activity.at, Activity.id))).scalars())

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from core.forecasting.model import Forecast
 from core.kit.db import Tx
+from core.kit.errors import NotFound
 from core.kit.pages import PageRequest
 
 
@@ -16,6 +17,13 @@ async def latest(tx: Tx, deal_id: UUID, count: int = 2) -> list[Forecast]:
     """The newest forecasts of a deal, newest first."""
     query = select(Forecast).where(Forecast.deal_id == deal_id).order_by(Forecast.at.desc(), Forecast.id.desc())
     return list((await tx.session.execute(query.limit(count))).scalars())
+
+
+async def forecast(tx: Tx, forecast_id: UUID) -> Forecast:
+    found = await tx.session.get(Forecast, forecast_id)
+    if found is None:
+        raise NotFound("There is no such forecast.")
+    return found
 
 
 async def by_cause(tx: Tx, deal_id: UUID, cause: UUID) -> Forecast | None:

@@ -5,7 +5,7 @@ nothing here takes care of fails a test.
 
 Kept on purpose: forecasts, their features and the numbers of activities. They count touches, objections and days of a
 deal whose contact is gone, and are nobody's any more; models are fitted on these numbers alone, so no training set
-holds a person. Vectors are made where they are used and never stored.
+holds a person. What the feature store holds of a person, his calls and his deals goes, in cache and history as well.
 """
 
 from __future__ import annotations
@@ -71,7 +71,13 @@ def _request(table: Table, person: Person) -> ColumnElement[bool]:
     )  # fmt: skip
 
 
+def _features(table: Table, person: Person) -> ColumnElement[bool]:
+    """Of him, of his calls and of his deals; backfill makes those of deals anew from what stays of them."""
+    return table.c.entity_id.in_((*person.contact_ids, *person.user_ids, *person.call_ids, *person.deal_ids))
+
+
 REGISTER: tuple[Holding, ...] = (
+    Holding("feature_rows", _features, delete=True),
     Holding("drafts", repository.drafts_about, delete=True),
     Holding("tasks", _deal_or_call),
     Holding("transcripts", _call("id"), delete=True),

@@ -41,6 +41,7 @@ NOT_PERSONAL = {
         deal_changes.field deals.currency deals.outcome deals.stage deliveries.reaction deliveries.status drafts.kind
         drafts.language drafts.status drafts.written_by events.type forecasts.basis forecasts.cause_type forecasts.model
         forecasts.risk forecasts.version idempotency_keys.route sessions.method sessions.revoked_why tasks.kind
+        feature_rows.cause_type feature_rows.code feature_rows.entity feature_rows.feature_set feature_rows.module
         tasks.status tasks.template tenants.autonomy tenants.currency tenants.locale tenants.plan tenants.time_zone
         transcripts.engine transcripts.language users.roles api_keys.scopes invitations.roles""",
     "of the customer's company, not of a person in it": """

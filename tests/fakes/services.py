@@ -5,6 +5,7 @@ from __future__ import annotations
 from core import bootstrap
 from core.automation.host import AgentHost
 from core.bootstrap import Services
+from core.datascience.features.store import FeatureStore
 from core.ports import Clock
 from core.privacy.consent import RecordedConsents
 from core.settings import Settings
@@ -36,4 +37,5 @@ def fake_services(settings: Settings, clock: Clock) -> Services:
         find_deal=bootstrap.find_deal, consents=RecordedConsents(),
         transcriber=FakeTranscriber(), detector=FakeDetector(), diarizer=FakeDiarizer(), embedder=FakeEmbedder(),
         sentiment=FakeSentiment(), forecaster=FakeForecaster(), generator=FakeGenerator(), agents=AgentHost(db),
+        features=FeatureStore(),
     )  # fmt: skip

@@ -1,0 +1,177 @@
+"""The queries about features."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, insert, select, text
+
+from core.calls.model import Call
+from core.datascience.features.kinds import Entity
+from core.datascience.features.model import FeatureRow
+from core.datascience.features.row import Given, Key, Stored, fill
+from core.deals.model import Account, Contact, Deal
+from core.kit.db import Base, Tx
+from core.kit.pages import PageRequest
+from core.tenants.model import User
+
+_TABLES: dict[Entity, type[Base]] = {
+    Entity.DEAL: Deal, Entity.ACCOUNT: Account, Entity.CONTACT: Contact, Entity.SELLER: User, Entity.CALL: Call,
+}  # fmt: skip
+
+_LOCK = text(
+    "SELECT pg_advisory_xact_lock(n) FROM (SELECT unnest(CAST(:numbers AS bigint[])) AS n ORDER BY 1) AS numbers"
+)
+_NEWEST = text("""
+    SELECT w.n, r.event_at, r.written_at, r."values"
+    FROM unnest(CAST(:sets AS text[]), CAST(:versions AS int[]), CAST(:ids AS uuid[]))
+         WITH ORDINALITY AS w(feature_set, version, entity_id, n)
+    CROSS JOIN LATERAL (
+        SELECT event_at, written_at, "values" FROM feature_rows f
+        WHERE f.entity_id = w.entity_id AND f.feature_set = w.feature_set AND f.version = w.version
+        ORDER BY f.event_at DESC, f.written_at DESC, f.id DESC LIMIT 1) AS r
+""")
+_BEFORE = text("""
+    SELECT w.n, newest.event_at AS newest_at, same."values"
+    FROM unnest(CAST(:sets AS text[]), CAST(:versions AS int[]), CAST(:ids AS uuid[]), CAST(:times AS timestamptz[]))
+         WITH ORDINALITY AS w(feature_set, version, entity_id, event_at, n)
+    LEFT JOIN LATERAL (
+        SELECT event_at FROM feature_rows f
+        WHERE f.entity_id = w.entity_id AND f.feature_set = w.feature_set AND f.version = w.version
+        ORDER BY f.event_at DESC, f.written_at DESC, f.id DESC LIMIT 1) AS newest ON true
+    LEFT JOIN LATERAL (
+        SELECT "values" FROM feature_rows f
+        WHERE f.entity_id = w.entity_id AND f.feature_set = w.feature_set AND f.version = w.version
+          AND f.event_at = w.event_at
+        ORDER BY f.written_at DESC, f.id DESC LIMIT 1) AS same ON true
+    ORDER BY w.n
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What stood there before a write: when the newest values are of, and those of the very moment."""
+
+    newest_at: datetime | None
+    same: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How old the newest values of one set are."""
+
+    feature_set: str
+    entities: int
+    newest_event_at: datetime
+    newest_written_at: datetime
+    stale: int
+
+
+def _keys(keys: Sequence[Key]) -> dict[str, Any]:
+    return {
+        "sets": [key.feature_set.name for key in keys],
+        "versions": [key.feature_set.version for key in keys],
+        "ids": [key.entity_id for key in keys],
+    }
+
+
+async def lock(tx: Tx, keys: Iterable[Key]) -> None:
+    """Nobody else writes these until the transaction ends. In one order, so that two never wait for each other."""
+    names = {f"features {tx.tenant_id} {key.feature_set.name} {key.entity_id}" for key in keys}
+    numbers = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True) for name in names]
+    await tx.session.execute(_LOCK, {"numbers": numbers})
+
+
+async def before(tx: Tx, rows: Sequence[Given]) -> list[Before]:
+    """For each row what is there already."""
+    given = {**_keys([row.key for row in rows]), "times": [row.at for row in rows]}
+    found = (await tx.session.execute(_BEFORE, given)).mappings()
+    return [Before(row["newest_at"], row["values"]) for row in found]
+
+
+async def newest(tx: Tx, keys: Sequence[Key]) -> list[Stored | None]:
+    """The newest values of each key; None where there are none."""
+    found: list[Stored | None] = [None] * len(keys)
+    for row in (await tx.session.execute(_NEWEST, _keys(keys))).mappings():
+        place = int(row["n"]) - 1
+        values = fill(keys[place].feature_set, row["values"])
+        found[place] = Stored(row["event_at"], row["written_at"], values)
+    return found
+
+
+async def add(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+    await tx.session.execute(insert(FeatureRow), list(rows))
+
+
+async def there(tx: Tx, entity: Entity, ids: Iterable[UUID]) -> set[UUID]:
+    """Which of these exist, for who asks."""
+    table: Any = _TABLES[entity]
+    return set((await tx.session.execute(select(table.id).where(table.id.in_(list(ids))))).scalars())
+
+
+async def entity_of(tx: Tx, entity_id: UUID) -> Entity | None:
+    """What this is the id of."""
+    for entity in Entity:
+        if await there(tx, entity, [entity_id]):
+            return entity
+    return None
+
+
+async def history(
+    tx: Tx, entity_id: UUID, page: PageRequest, *, feature_set: str | None, since: datetime | None,
+    until: datetime | None, cause: UUID | None,
+) -> list[FeatureRow]:  # fmt: skip
+    """What was written of one entity, newest writing first. `until` is not in it."""
+    query = select(FeatureRow).where(FeatureRow.entity_id == entity_id)
+    if feature_set is not None:
+        query = query.where(FeatureRow.feature_set == feature_set)
+    if since is not None:
+        query = query.where(FeatureRow.event_at >= since)
+    if until is not None:
+        query = query.where(FeatureRow.event_at < until)
+    if cause is not None:
+        query = query.where(FeatureRow.cause == cause)
+    if page.before is not None:
+        query = query.where(FeatureRow.id < page.before)
+    return list((await tx.session.execute(query.order_by(FeatureRow.id.desc()).limit(page.limit))).scalars())
+
+
+async def freshness(tx: Tx, feature_set: str, version: int, stale_before: datetime) -> Freshness | None:
+    """Over all entities of one set that the reader sees; None where there are none."""
+    of_entity = (
+        select(func.max(FeatureRow.event_at).label("event_at"), func.max(FeatureRow.written_at).label("written_at"))
+        .where(FeatureRow.feature_set == feature_set, FeatureRow.version == version)
+        .group_by(FeatureRow.entity_id)
+        .subquery()
+    )
+    row = (
+        await tx.session.execute(
+            select(
+                func.count(), func.max(of_entity.c.event_at), func.max(of_entity.c.written_at),
+                func.count().filter(of_entity.c.event_at < stale_before),
+            )
+        )
+    ).one()  # fmt: skip
+    return Freshness(feature_set, row[0], row[1], row[2], row[3]) if row[0] else None
+
+
+async def newest_of_set(tx: Tx, feature_set: str, version: int, limit: int) -> list[FeatureRow]:
+    """The newest row of each entity, of those with the latest first."""
+    newest_rows = (
+        select(FeatureRow.id)
+        .distinct(FeatureRow.entity_id)
+        .where(FeatureRow.feature_set == feature_set, FeatureRow.version == version)
+        .order_by(FeatureRow.entity_id, FeatureRow.event_at.desc(), FeatureRow.written_at.desc(), FeatureRow.id.desc())
+    )
+    query = select(FeatureRow).where(FeatureRow.id.in_(newest_rows))
+    ordered = query.order_by(FeatureRow.event_at.desc(), FeatureRow.id.desc()).limit(limit)
+    return list((await tx.session.execute(ordered)).scalars())
+
+
+async def forget(tx: Tx, entity_ids: Sequence[UUID]) -> None:
+    await tx.session.execute(delete(FeatureRow).where(FeatureRow.entity_id.in_(entity_ids)))
