@@ -135,12 +135,43 @@ def recalibrated(
         return replace(old, slope=1.0, shift=0.0)
     curve = _curve(old.kind, old.curve, m)
     middle = float(np.average(curve, weights=w))
-    tilt, lift = _newton(
+    tilt, lift = pulled_logistic(
         np.stack([curve - middle, np.ones_like(curve)], axis=1), y, w,
         at=(0.0, 0.0), prior=(slope_prior / 4, prior / 4), offset=curve,
     )  # fmt: skip
     tilt = max(_LEAST_SLOPE - 1, float(tilt))
     return replace(old, slope=1 + tilt, shift=float(lift) - tilt * middle)
+
+
+def pulled_logistic(
+    columns: Floats, y: Floats, w: Floats, *,
+    at: tuple[float, ...], prior: tuple[float, ...], offset: Floats | None = None,
+) -> Floats:  # fmt: skip
+    """Weights of a logistic curve over `columns` (rows, weights), pulled to `at` with the precisions `prior`. Steps are
+    halved until they help, so it arrives from anywhere."""
+    import numpy as np
+
+    start, hold = np.array(at, np.float64), np.array(prior, np.float64)
+    still = np.zeros(len(y)) if offset is None else offset
+
+    def cost(told: Floats) -> float:
+        line = columns @ told + still
+        return float((w * (np.logaddexp(0, line) - y * line)).sum() + 0.5 * (hold * (told - start) ** 2).sum())
+
+    here, now = start, cost(start)
+    for _ in range(100):
+        p = sigmoid(columns @ here + still)
+        gradient = columns.T @ (w * (p - y)) + hold * (here - start)
+        curvature = (columns * (w * p * (1 - p))[:, None]).T @ columns + np.diag(hold)
+        step = np.linalg.solve(curvature, gradient)
+        share = 1.0
+        while share > 1e-6 and cost(here - share * step) > now:
+            share /= 2
+        here = here - share * step
+        before, now = now, cost(here)
+        if before - now < 1e-10 * (1 + abs(now)):
+            break
+    return here
 
 
 def sigmoid(log_odds: ArrayLike) -> Floats:
@@ -184,7 +215,7 @@ def _beta_columns(margin: Floats) -> Floats:
 
 
 def _fit_temperature(m: Floats, y: Floats, w: Floats) -> tuple[float, ...]:
-    (slope,) = _newton(m[:, None], y, w, at=(1.0,), prior=(1.0,))
+    (slope,) = pulled_logistic(m[:, None], y, w, at=(1.0,), prior=(1.0,))
     return (max(_LEAST_SLOPE, float(slope)),)
 
 
@@ -193,10 +224,10 @@ def _fit_platt(m: Floats, y: Floats, w: Floats) -> tuple[float, ...]:
     import numpy as np
 
     columns = np.stack([m, np.ones_like(m)], axis=1)
-    slope, shift = _newton(columns, y, w, at=(1.0, 0.0), prior=(1.0, 0.25))
+    slope, shift = pulled_logistic(columns, y, w, at=(1.0, 0.0), prior=(1.0, 0.25))
     if slope >= _LEAST_SLOPE:
         return float(slope), float(shift)
-    (shift,) = _newton(columns[:, 1:], y, w, at=(0.0,), prior=(0.25,), offset=_LEAST_SLOPE * m)
+    (shift,) = pulled_logistic(columns[:, 1:], y, w, at=(0.0,), prior=(0.25,), offset=_LEAST_SLOPE * m)
     return _LEAST_SLOPE, float(shift)
 
 
@@ -208,7 +239,7 @@ def _fit_beta(m: Floats, y: Floats, w: Floats) -> tuple[float, ...]:
     told = np.array([1.0, 1.0, 0.0])
     free = np.array([True, True, True])
     for _ in range(3):
-        told[free] = _newton(
+        told[free] = pulled_logistic(
             columns[:, free], y, w, at=tuple(np.where(free, [1.0, 1.0, 0.0], told)[free]), prior=tuple(prior[free]),
             offset=columns[:, ~free] @ told[~free],
         )  # fmt: skip
@@ -245,34 +276,3 @@ def _fit_isotonic(m: Floats, y: Floats, w: Floats) -> tuple[float, ...]:
 _FITS: Mapping[str, Callable[[Floats, Floats, Floats], tuple[float, ...]]] = {
     "temperature": _fit_temperature, "platt": _fit_platt, "beta": _fit_beta, "isotonic": _fit_isotonic,
 }  # fmt: skip
-
-
-def _newton(
-    columns: Floats, y: Floats, w: Floats, *,
-    at: tuple[float, ...], prior: tuple[float, ...], offset: Floats | None = None,
-) -> Floats:  # fmt: skip
-    """Weights of a logistic curve over `columns` (rows, weights), pulled to `at` with the precisions `prior`. Steps are
-    halved until they help, so it arrives from anywhere."""
-    import numpy as np
-
-    start, hold = np.array(at, np.float64), np.array(prior, np.float64)
-    still = np.zeros(len(y)) if offset is None else offset
-
-    def cost(told: Floats) -> float:
-        line = columns @ told + still
-        return float((w * (np.logaddexp(0, line) - y * line)).sum() + 0.5 * (hold * (told - start) ** 2).sum())
-
-    here, now = start, cost(start)
-    for _ in range(100):
-        p = sigmoid(columns @ here + still)
-        gradient = columns.T @ (w * (p - y)) + hold * (here - start)
-        curvature = (columns * (w * p * (1 - p))[:, None]).T @ columns + np.diag(hold)
-        step = np.linalg.solve(curvature, gradient)
-        share = 1.0
-        while share > 1e-6 and cost(here - share * step) > now:
-            share /= 2
-        here = here - share * step
-        before, now = now, cost(here)
-        if before - now < 1e-10 * (1 + abs(now)):
-            break
-    return here
