@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import make_url
 
 from cluster.embedded import create_database
 from core import bootstrap
+from core.datascience.models.pointers import Pointer
 from core.deals import repository as deals
 from core.forecasting.engine import GLOBAL, pointer_key
 from core.forecasting.features import DealHistory
@@ -18,6 +21,9 @@ from core.kit.db import Database
 from core.settings import Settings
 from core.tenants import repository as tenants
 from training.forecasting import Report, train
+
+if TYPE_CHECKING:
+    from core.gateways.mlflow import Registry
 
 Say = Callable[[str], None]
 
@@ -57,20 +63,28 @@ async def _histories(db: Database, tenant_id: UUID | None) -> list[DealHistory]:
 
 
 async def _register(settings: Settings, scope: str, report: Report) -> int:
-    from core.gateways.mlflow import Registry
-
     objects = bootstrap.object_store(settings)
-    registry = await asyncio.to_thread(Registry, _tracking_uri(settings), _artifacts(settings), objects)
+    runs = await asyncio.to_thread(registry, settings)
     name = f"forecasting-{scope}"
-    version = await asyncio.to_thread(
-        lambda: registry.log_and_register(
+    logged = await asyncio.to_thread(
+        lambda: runs.log_and_register(
             name, report.bundle, parameters=report.parameters,
             metrics={**report.metrics, **{f"baseline_{k}": v for k, v in report.baseline.items()}},
             tags={"deals": str(report.deals), "fingerprint": report.fingerprint, "code": bootstrap.version()},
         )
     )  # fmt: skip
-    await registry.promote(name, version, report.bundle, pointer_key=pointer_key(scope))
-    return version
+    key = f"models/{name}/{logged.version}.bundle"
+    await objects.put(key, report.bundle)
+    pointer = Pointer(logged.version, key, hashlib.sha256(report.bundle).hexdigest())
+    await objects.put(pointer_key(scope), pointer.to_json())
+    return logged.version
+
+
+def registry(settings: Settings) -> Registry:
+    """MLflow as configured; importing it takes seconds."""
+    from core.gateways.mlflow import Registry
+
+    return Registry(_tracking_uri(settings), _artifacts(settings))
 
 
 def _tracking_uri(settings: Settings) -> str:

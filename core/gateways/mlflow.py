@@ -1,25 +1,30 @@
-"""The model registry: MLflow keeps runs, versions and aliases. An alias is published where serving reads it without
-MLflow, whose import takes seconds."""
+"""The model registry's other half: MLflow keeps runs, files and aliases for people who know it. What serving and the
+product read stands in `model_versions` and in the object store, because importing MLflow takes seconds."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.ports import ObjectStore
+BUNDLE = "bundle.zip"
 
-CHAMPION = "champion"
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Which version it became, and the run that it came from."""
+
+    version: int
+    run_id: str
 
 
 class Registry:
     """`uri`: any that MLflow knows; `artifacts`: where its files go."""
 
-    def __init__(self, uri: str, artifacts: str, objects: ObjectStore) -> None:
+    def __init__(self, uri: str, artifacts: str) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
@@ -29,38 +34,67 @@ class Registry:
         mlflow.set_tracking_uri(uri)
         self._client = mlflow.MlflowClient(uri, uri)
         self._artifacts = artifacts
-        self._objects = objects
 
     def log_and_register(
         self, name: str, bundle: bytes, *, parameters: Mapping[str, Any], metrics: Mapping[str, float],
-        tags: Mapping[str, str],
-    ) -> int:  # fmt: skip
-        """One run with its bundle as the next version of the model `name`; returns the version."""
-        experiment = self._client.get_experiment_by_name(name)
-        experiment_id = (
-            experiment.experiment_id
-            if experiment
-            else self._client.create_experiment(name, f"{self._artifacts}/{name}")
-        )
+        tags: Mapping[str, str], files: Mapping[str, bytes] | None = None,
+    ) -> Logged:  # fmt: skip
+        """One run with its bundle and other files (plots, tables) as the next version of the model `name`."""
         with (
-            self._mlflow.start_run(experiment_id=experiment_id, tags=dict(tags)) as run,
+            self._mlflow.start_run(experiment_id=self._experiment(name), tags=dict(tags)) as run,
             tempfile.TemporaryDirectory() as at,
         ):
             self._mlflow.log_params(dict(parameters))
             self._mlflow.log_metrics(dict(metrics))
-            path = Path(at) / "bundle.zip"
-            path.write_bytes(bundle)
-            self._mlflow.log_artifact(str(path))
-        if not self._client.search_registered_models(f"name = '{name}'"):
-            self._client.create_registered_model(name)
-        source = f"{run.info.artifact_uri}/bundle.zip"
+            for file, data in {**(files or {}), BUNDLE: bundle}.items():
+                path = Path(at) / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+            self._mlflow.log_artifacts(at)
+        self._model(name)
+        source = f"{run.info.artifact_uri}/{BUNDLE}"
         version = self._client.create_model_version(name, source, run.info.run_id)
-        return int(version.version)
+        return Logged(int(version.version), str(run.info.run_id))
 
-    async def promote(self, name: str, version: int, bundle: bytes, *, pointer_key: str) -> None:
-        """Give the version the alias `champion` and publish it: first the bundle, then the pointer to it."""
-        key = f"models/{name}/{version}.bundle"
-        await self._objects.put(key, bundle)
-        self._client.set_registered_model_alias(name, CHAMPION, str(version))
-        pointer = {"version": version, "key": key, "sha256": hashlib.sha256(bundle).hexdigest()}
-        await self._objects.put(pointer_key, json.dumps(pointer).encode())
+    def aliases(self, name: str) -> dict[str, int]:
+        """Alias → version; nothing of a model that is not there."""
+        found = self._client.search_registered_models(f"name = '{name}'")
+        return {alias: int(version) for alias, version in found[0].aliases.items()} if found else {}
+
+    def mirror(self, name: str, wanted: Mapping[str, int]) -> bool:
+        """Let the model's aliases be these and no others; whether something had to be changed."""
+        present = self.aliases(name)
+        if present == dict(wanted):
+            return False
+        for alias in present.keys() - wanted.keys():
+            self._client.delete_registered_model_alias(name, alias)
+        for alias, version in wanted.items():
+            self._client.set_registered_model_alias(name, alias, str(version))
+        return True
+
+    def note(self, name: str, version: int, tags: Mapping[str, str]) -> None:
+        """Add what became known of a version later, such as the gate's verdict."""
+        for key, value in tags.items():
+            self._client.set_model_version_tag(name, str(version), key, value)
+
+    def _experiment(self, name: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        for _ in range(2):
+            found = self._client.get_experiment_by_name(name)
+            if found is not None:
+                return str(found.experiment_id)
+            try:
+                return str(self._client.create_experiment(name, f"{self._artifacts}/{name}"))
+            except MlflowException:
+                continue  # another job was faster
+        return str(self._client.create_experiment(name, f"{self._artifacts}/{name}"))
+
+    def _model(self, name: str) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise

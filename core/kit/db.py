@@ -99,6 +99,11 @@ class Tx:
             raise RuntimeError("a system transaction has no tenant: call become() first")
         return self._tenant_id
 
+    @property
+    def of_a_tenant(self) -> bool:
+        """False: the machinery's, which sees what belongs to no tenant, and many."""
+        return self._tenant_id is not None
+
     async def become(self, tenant_id: UUID) -> None:
         """Go on as the application inside one tenant, in the same transaction."""
         self._tenant_id = tenant_id

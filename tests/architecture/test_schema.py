@@ -40,8 +40,10 @@ NOT_PERSONAL = {
         privacy_settings.marketing_basis privacy_settings.recording_basis
         deal_changes.field deals.currency deals.outcome deals.stage deliveries.reaction deliveries.status drafts.kind
         drafts.language drafts.status drafts.written_by events.type forecasts.basis forecasts.cause_type forecasts.model
-        forecasts.risk forecasts.version idempotency_keys.route sessions.method sessions.revoked_why tasks.kind
         feature_rows.cause_type feature_rows.code feature_rows.entity feature_rows.feature_set feature_rows.module
+        forecasts.risk forecasts.version idempotency_keys.route model_changes.action model_versions.algorithm
+        model_versions.alias model_versions.code model_versions.context model_versions.name model_versions.scope
+        model_versions.status sessions.method sessions.revoked_why tasks.kind
         tasks.status tasks.template tenants.autonomy tenants.currency tenants.locale tenants.plan tenants.time_zone
         transcripts.engine transcripts.language users.roles api_keys.scopes invitations.roles""",
     "of the customer's company, not of a person in it": """
@@ -54,12 +56,15 @@ NOT_PERSONAL = {
     "says nothing to who reads it: a hash, or a key chosen by chance": """
         audit_entries.address_hash audit_entries.address_salt audit_entries.hash audit_entries.previous_hash
         calls.content_hash privacy_settings.salt tombstones.email_hash
-        idempotency_keys.fingerprint idempotency_keys.key refresh_tokens.secret_hash
+        idempotency_keys.fingerprint idempotency_keys.key model_versions.fingerprint model_versions.object_key
+        model_versions.run_id model_versions.sha256 refresh_tokens.secret_hash
         scim_tokens.secret_hash users.password_hash api_keys.secret_hash recovery_codes.code_hash""",
     "ids and numbers, never content": """
         audit_entries.after audit_entries.before audit_entries.subject
         deal_changes.after deal_changes.before events.data events.trace forecasts.features forecasts.reasons
-        person_requests.counts tasks.reasons""",
+        model_versions.baseline model_versions.importance model_versions.inputs model_versions.leaks
+        model_versions.metrics
+        model_versions.parameters model_versions.verdict person_requests.counts tasks.reasons""",
     "the name of an error's class": "deliveries.error",
     "a secret, sealed": "second_factors.secret sso_providers.client_secret",
     "what an administrator calls his machines": "api_keys.name",
