@@ -21,11 +21,13 @@ app = typer.Typer(
 events = typer.Typer(no_args_is_help=True, help="Events that were given up, and running them again.")
 models = typer.Typer(no_args_is_help=True, help="The models that engines load.")
 audit = typer.Typer(no_args_is_help=True, help="Audit trails: put down their heads, and check them.")
+forecast = typer.Typer(no_args_is_help=True, help="What tenants are told about their pipelines.")
 train = typer.Typer(no_args_is_help=True, help="Fit models on Ray.")
 app.add_typer(audit, name="audit")
 privacy = typer.Typer(no_args_is_help=True, help="What tenants and persons asked for about their data.")
 app.add_typer(privacy, name="privacy")
 app.add_typer(events, name="events")
+app.add_typer(forecast, name="forecast")
 app.add_typer(models, name="models")
 app.add_typer(train, name="train")
 
@@ -130,6 +132,18 @@ def rerun(event_id: Annotated[UUID | None, typer.Argument(help="Of one event; el
 
     with EmbeddedServers(_settings()) as servers:
         typer.echo(f"{asyncio.run(again(servers.settings, event_id))} will run again")
+
+
+@forecast.command("snapshot")
+def snapshot_forecasts(
+    tenant: Annotated[UUID | None, typer.Option(help="It alone; else all")] = None,
+) -> None:
+    """Predict all open deals anew and put down what is told; once in a tenant's night. Run it every hour."""
+    from cluster.embedded import EmbeddedServers
+    from cluster.forecast import snapshot
+
+    with EmbeddedServers(_settings()) as servers:
+        typer.echo(f"{asyncio.run(snapshot(servers.settings, tenant))} snapshots taken")
 
 
 @privacy.command("retain")

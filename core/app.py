@@ -78,6 +78,7 @@ def _routes(app: FastAPI) -> None:
     from core.content import api as content
     from core.deals import api as deals
     from core.forecasting import api as forecasting
+    from core.forecasting.rollup import api as rollup
     from core.identity import api as identity
     from core.identity.factors import api as factors
     from core.identity.keys import api as keys
@@ -89,7 +90,7 @@ def _routes(app: FastAPI) -> None:
     routers = [
         identity.public, identity.router, factors.router, keys.router, people.public, people.router, sso.public,
         sso.router, tenants.router, deals.router, calls.uploads, calls.router, analysis.router, competitors.router,
-        forecasting.router, automation.router, content.router, audit.router, privacy.router,
+        forecasting.router, rollup.router, automation.router, content.router, audit.router, privacy.router,
     ]  # fmt: skip
     for router in routers:
         app.include_router(router)

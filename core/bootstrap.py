@@ -127,6 +127,7 @@ def load_models() -> None:
         importlib.import_module(f"core.{feature}.model")
     importlib.import_module("core.datascience.features.model")
     importlib.import_module("core.datascience.models.model")
+    importlib.import_module("core.forecasting.rollup.model")
     importlib.import_module("core.identity.factors.model")
     importlib.import_module("core.identity.keys.model")
     importlib.import_module("core.identity.people.model")

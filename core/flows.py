@@ -9,6 +9,8 @@
                               DEAL_CHANGED       → forecasting.refresh
                                                  → features.remember_deal  what the deal showed then, kept for models
     the odds are new          FORECAST_CHANGED   → automation.follow_up    the tenant's agent decides, in order
+    a person says otherwise   FORECAST_OVERRIDDEN → forecasting.note_override  what the model said then is put down
+                              FORECAST_SNAPSHOT_ASKED → forecasting.snapshot  as when somebody asks for it
     it wants something done   TASK_CREATED       → automation.draft        the text that a person approves
     a person said yes or no   TASK_DECIDED       → automation.note_verdict the agent hears of it
     there is a legal basis    CONSENT_GIVEN      → privacy.resume          stored calls of the contact are analysed
@@ -43,6 +45,7 @@ from core.competitors import repository as competitors
 from core.deals import repository as deals
 from core.forecasting import remember as remembering_deals
 from core.forecasting.refresh import refresh
+from core.forecasting.rollup import snapshot
 from core.kit.db import Tx
 from core.kit.errors import SalesEdgeError
 from core.kit.events import Event, EventType
@@ -123,6 +126,11 @@ async def remember_voice(event: Event, tx: Tx, services: Services) -> None:
         )
 
 
+async def take_snapshot(event: Event, tx: Tx, services: Services) -> None:
+    asked = event.type is EventType.FORECAST_SNAPSHOT_ASKED
+    await snapshot.take(tx, event.subject, "request" if asked else "override", services.forecaster)
+
+
 async def follow_up(event: Event, tx: Tx, services: Services) -> None:
     # The agent commits its own decision; this delivery only ends after it, and an agent takes no event twice.
     await services.agents.handle(event)
@@ -189,6 +197,8 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("features.remember_call", EventType.INSIGHTS_READY, remember_call),
     Reaction("features.remember_voice", EventType.INSIGHTS_READY, remember_voice, slow=True),
     Reaction("features.remember_score", EventType.FORECAST_CHANGED, remember_score),
+    Reaction("forecasting.note_override", EventType.FORECAST_OVERRIDDEN, take_snapshot, slow=True),
+    Reaction("forecasting.snapshot", EventType.FORECAST_SNAPSHOT_ASKED, take_snapshot, slow=True),
     Reaction("automation.follow_up", EventType.FORECAST_CHANGED, follow_up, ordered=True),
     Reaction("automation.note_verdict", EventType.TASK_DECIDED, follow_up, ordered=True),
     Reaction("automation.draft", EventType.TASK_CREATED, draft),

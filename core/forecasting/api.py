@@ -1,22 +1,21 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from core.deals import repository as deals
 from core.forecasting import repository, rules, words
 from core.forecasting.model import Forecast
 from core.forecasting.refresh import predict
+from core.forecasting.said import Language
 from core.kit.errors import Conflict, NotFound
 from core.kit.ids import new_id
 from core.kit.pages import Page, Paging
 from core.kit.web import CurrentTx, TenantRoute, allow
 from core.ports import Reason
-from core.tenants import repository as tenants
 
 router = APIRouter(prefix="/v1", tags=["forecasting"], route_class=TenantRoute)
 SEE = allow("can_view_forecasts")
@@ -63,15 +62,6 @@ class DealForecast(BaseModel):
     before: ForecastOut | None
     change: float | None
     changed_by: list[ReasonOut]
-
-
-async def _language(
-    tx: CurrentTx, language: Annotated[Literal["pt", "en"] | None, Query(description="Of the reasons")] = None
-) -> str:
-    return language or (await tenants.tenant(tx)).locale[:2]
-
-
-Language = Annotated[str, Depends(_language)]
 
 
 @router.get("/deals/{deal_id}/forecast", dependencies=[SEE], summary="Will it close, when, and why")

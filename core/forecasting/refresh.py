@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -33,9 +33,10 @@ async def refresh(tx: Tx, deal_id: UUID, cause: Event, forecaster: Forecaster) -
 
 
 async def predict(
-    tx: Tx, wanted: Sequence[Deal], cause: UUID, cause_type: str, forecaster: Forecaster
-) -> list[Forecast]:
-    """Many deals in one call of the model; writes their forecasts."""
+    tx: Tx, wanted: Sequence[Deal], cause: UUID, cause_type: str, forecaster: Forecaster, *,
+    unless_like: Mapping[UUID, Forecast] | None = None,
+) -> list[Forecast]:  # fmt: skip
+    """Many deals in one call of the model; writes their forecasts, but for those that say the same as the given one."""
     now = tx.clock.now()
     inputs = [features.build(history(story), now) for story in await deals.stories(tx, wanted)]
     answers = await forecaster.predict(tx.tenant_id, inputs)
@@ -43,6 +44,8 @@ async def predict(
         _row(tx, deal, given, answer, now, cause, cause_type)
         for deal, given, answer in zip(wanted, inputs, answers, strict=True)
     ]
+    known = unless_like or {}
+    rows = [row for row in rows if row.deal_id not in known or rules.differs(known[row.deal_id], row)]
     await repository.add_all(tx, rows)
     return rows
 

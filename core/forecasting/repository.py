@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import select
@@ -38,6 +39,13 @@ async def of_deals(tx: Tx, page: PageRequest) -> list[Forecast]:
         query = query.where(Forecast.deal_id < page.before)
     ordered = query.order_by(Forecast.deal_id.desc(), Forecast.at.desc(), Forecast.id.desc()).limit(page.limit)
     return list((await tx.session.execute(ordered)).scalars())
+
+
+async def newest(tx: Tx, deal_ids: Collection[UUID]) -> dict[UUID, Forecast]:
+    """Deal → its newest forecast, where it has one."""
+    query = select(Forecast).ext(distinct_on(Forecast.deal_id)).where(Forecast.deal_id.in_(deal_ids))
+    ordered = query.order_by(Forecast.deal_id, Forecast.at.desc(), Forecast.id.desc())
+    return {row.deal_id: row for row in (await tx.session.execute(ordered)).scalars()}
 
 
 async def add_all(tx: Tx, rows: list[Forecast]) -> None:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from core.ports import Prediction, Reason
 
+if TYPE_CHECKING:
+    from core.forecasting.model import Forecast
+
 MIN_CLOSED_DEALS = 200
+_SAME_ODDS = 0.005
+_SAME_DAYS = 1
 _Z_90 = 1.6448536269514722
 
 
@@ -34,6 +40,13 @@ def wilson(share: float, total: float) -> tuple[float, float]:
     middle = (share + z2 / 2) / (1 + z2)
     half = math.sqrt(z2 * (share * (1 - share) + z2 / 4)) / (1 + z2)
     return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
+
+
+def differs(before: Forecast, after: Forecast) -> bool:
+    """Does a forecast say something new? Half a point, a day, or another version of a model."""
+    moved = abs(after.probability - before.probability) > _SAME_ODDS
+    days = abs((after.expected_close_on - before.expected_close_on).days)
+    return moved or days > _SAME_DAYS or (after.model, after.version) != (before.model, before.version)
 
 
 def change(before: Sequence[Reason], after: Sequence[Reason]) -> list[Reason]:

@@ -77,6 +77,20 @@ class ForecastChanged(Data):
     call_id: UUID | None = None
 
 
+@FACTS.of(EventType.FORECAST_OVERRIDDEN)
+class ForecastOverridden(Data):
+    """A person gave a number of his own for a group and month, or took it back. `subject`: the override."""
+
+    dimension: Literal["all", "seller", "team", "segment", "region"]
+    month: str = Field(description="As 2026-11")
+    version: int = Field(ge=1)
+
+
+@FACTS.of(EventType.FORECAST_SNAPSHOT_ASKED)
+class ForecastSnapshotAsked(Data):
+    """Somebody wants to keep what is told now. `subject`: the snapshot that comes of it."""
+
+
 # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

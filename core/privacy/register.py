@@ -125,6 +125,7 @@ MENTIONS: Mapping[str, str] = {
     "deals": "name",
     "deliveries": "error",
     "drafts": "subject body facts",
+    "forecast_overrides": "reason",
     "insights": "data",
     "person_requests": "reason",
     "tasks": "title",

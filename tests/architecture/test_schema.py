@@ -49,6 +49,9 @@ NOT_PERSONAL = {
     "of the customer's company, not of a person in it": """
         accounts.name accounts.region accounts.segment calls.region deals.crm_id deals.name deals.products deals.region
         deals.segment deals.source""",
+    "of a roll-up: how deals are divided, in words of ours or of the tenant's": """
+        forecast_figures.currency forecast_figures.dimension forecast_figures.key forecast_overrides.currency
+        forecast_overrides.dimension forecast_overrides.key forecast_snapshots.correlation forecast_snapshots.kind""",
     "of another company": """
         competitors.aliases competitors.category competitors.name competitors.strengths competitors.weaknesses""",
     "of the tenant itself": "tenants.limits tenants.name tenants.slug",

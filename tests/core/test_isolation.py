@@ -75,6 +75,8 @@ async def furnish(api: Api, a: Client) -> None:
     assert (await a.post("/v1/invitations", json=invited)).status_code == 201
     consent = {"purpose": "marketing", "evidence": f"{MARK} form"}
     assert (await a.post(f"/v1/contacts/{contact_id}/consents", json=consent)).status_code == 201
+    number = {"by": "all", "month": "2027-01", "value_cents": 100_000_00, "reason": f"{MARK} told me"}
+    assert (await a.post("/v1/forecasts/overrides", json=number)).status_code == 201
     key = {"name": f"{MARK} key", "scopes": ["can_view_deals"]}
     assert (await a.post("/v1/api-keys", json=key)).status_code == 201
     assert (await a.post("/v1/me/second-factor")).status_code == 201
