@@ -8,6 +8,7 @@
     a deal comes or changes   DEAL_CREATED       → forecasting.refresh
                               DEAL_CHANGED       → forecasting.refresh
                                                  → features.remember_deal  what the deal showed then, kept for models
+                                                 → forecasting.close_out   what was predicted of a closed one is scored
     the odds are new          FORECAST_CHANGED   → automation.follow_up    the tenant's agent decides, in order
     a person says otherwise   FORECAST_OVERRIDDEN → forecasting.note_override  what the model said then is put down
                               FORECAST_SNAPSHOT_ASKED → forecasting.snapshot  as when somebody asks for it
@@ -44,6 +45,7 @@ from core.competitors import detect
 from core.competitors import repository as competitors
 from core.deals import repository as deals
 from core.forecasting import remember as remembering_deals
+from core.forecasting.close_out import close_out
 from core.forecasting.refresh import refresh
 from core.forecasting.rollup import snapshot
 from core.kit.db import Tx
@@ -126,6 +128,11 @@ async def remember_voice(event: Event, tx: Tx, services: Services) -> None:
         )
 
 
+async def score_forecasts(event: Event, tx: Tx, services: Services) -> None:
+    if "stage" in event.data["fields"]:
+        await close_out(tx, event.subject)
+
+
 async def take_snapshot(event: Event, tx: Tx, services: Services) -> None:
     asked = event.type is EventType.FORECAST_SNAPSHOT_ASKED
     await snapshot.take(tx, event.subject, "request" if asked else "override", services.forecaster)
@@ -197,6 +204,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("features.remember_call", EventType.INSIGHTS_READY, remember_call),
     Reaction("features.remember_voice", EventType.INSIGHTS_READY, remember_voice, slow=True),
     Reaction("features.remember_score", EventType.FORECAST_CHANGED, remember_score),
+    Reaction("forecasting.close_out", EventType.DEAL_CHANGED, score_forecasts),
     Reaction("forecasting.note_override", EventType.FORECAST_OVERRIDDEN, take_snapshot, slow=True),
     Reaction("forecasting.snapshot", EventType.FORECAST_SNAPSHOT_ASKED, take_snapshot, slow=True),
     Reaction("automation.follow_up", EventType.FORECAST_CHANGED, follow_up, ordered=True),

@@ -32,9 +32,12 @@ class ReasonOut(BaseModel):
 
 
 class ForecastOut(BaseModel):
-    """The odds of a deal. Intervals are 90 %. `basis` says what the model was fitted on."""
+    """The odds of a deal. Intervals are 90 %: those of odds and value for the mean of deals like this one, that of the
+    date for the deal itself. `basis` says what the model was fitted on. `status`: `won` or `lost` once the deal is
+    closed; `retrained` where another version of the model has predicted since, else `predicted`."""
 
     id: UUID
+    status: rules.Status
     deal_id: UUID
     at: datetime
     cause_type: str
@@ -66,11 +69,11 @@ class DealForecast(BaseModel):
 
 @router.get("/deals/{deal_id}/forecast", dependencies=[SEE], summary="Will it close, when, and why")
 async def read_forecast(deal_id: UUID, tx: CurrentTx, language: Language) -> DealForecast:
-    await deals.deal(tx, deal_id)
+    deal = await deals.deal(tx, deal_id)
     rows = await repository.latest(tx, deal_id)
     if not rows:
         raise NotFound("This deal has no forecast yet. POST to this address makes one.")
-    return _pair(rows, language)
+    return _pair(rows, deal.outcome, language)
 
 
 @router.post(
@@ -82,24 +85,27 @@ async def make_forecast(deal_id: UUID, tx: CurrentTx, language: Language, reques
     if deal.outcome is not None:
         raise Conflict(f"This deal is closed ({deal.outcome}); there is nothing to predict.")
     await predict(tx, [deal], new_id(), "REQUEST", request.app.state.services.forecaster)
-    return _pair(await repository.latest(tx, deal_id), language)
+    return _pair(await repository.latest(tx, deal_id), None, language)
 
 
 @router.get("/forecasts", dependencies=[SEE], summary="The newest forecast of each deal")
 async def list_forecasts(tx: CurrentTx, page: Paging, language: Language) -> Page[ForecastOut]:
     rows = await repository.of_deals(tx, page)
     cursor = str(rows[-1].deal_id) if len(rows) == page.limit else None
-    return Page(items=[_shown(row, language) for row in rows], next_cursor=cursor)
+    outcomes = await repository.outcomes(tx, [row.deal_id for row in rows])
+    shown = [_shown(row, rules.status(outcomes[row.deal_id], row), language) for row in rows]
+    return Page(items=shown, next_cursor=cursor)
 
 
-def _pair(rows: list[Forecast], language: str) -> DealForecast:
+def _pair(rows: list[Forecast], outcome: str | None, language: str) -> DealForecast:
     now, before = rows[0], rows[1] if len(rows) > 1 else None
+    shown = _shown(now, rules.status(outcome, now), language)
     if before is None:
-        return DealForecast(now=_shown(now, language), before=None, change=None, changed_by=[])
+        return DealForecast(now=shown, before=None, change=None, changed_by=[])
     changed = rules.change(_reasons(before), _reasons(now))
     return DealForecast(
-        now=_shown(now, language),
-        before=_shown(before, language),
+        now=shown,
+        before=_shown(before, rules.status(outcome, before, now), language),
         change=now.probability - before.probability,
         changed_by=[_reason(reason, language) for reason in changed[:MOST_REASONS]],
     )
@@ -115,9 +121,10 @@ def _reason(reason: Reason, language: str) -> ReasonOut:
     )
 
 
-def _shown(row: Forecast, language: str) -> ForecastOut:
-    names = [name for name in ForecastOut.model_fields if name not in ("reasons", "basis_text")]
+def _shown(row: Forecast, status: rules.Status, language: str) -> ForecastOut:
+    names = [name for name in ForecastOut.model_fields if name not in ("status", "reasons", "basis_text")]
     return ForecastOut(
+        status=status,
         **{name: getattr(row, name) for name in names},
         basis_text=words.basis(row.basis, language),
         reasons=[_reason(reason, language) for reason in _reasons(row)[:MOST_REASONS]],

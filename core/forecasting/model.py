@@ -39,3 +39,22 @@ class Forecast(TenantOwned, Base):
         Index("forecasts_deal", "deal_id", "at"),
         UniqueConstraint("tenant_id", "deal_id", "cause"),
     )
+
+
+class ForecastScore(TenantOwned, Base):
+    """What a forecast was worth, seen from the end of its deal; `id` is the forecast's. `off_days`: how much later than
+    expected the deal closed; `date_held`: inside of the interval."""
+
+    __tablename__ = "forecast_scores"
+
+    id: Mapped[UUID] = mapped_column(ForeignKey("forecasts.id"), primary_key=True)
+    deal_id: Mapped[UUID] = mapped_column(ForeignKey("deals.id"))
+    outcome: Mapped[str] = mapped_column(String(8))
+    closed_at: Mapped[datetime]
+    lead_days: Mapped[float]
+    squared_error: Mapped[float]
+    log_loss: Mapped[float]
+    off_days: Mapped[int]
+    date_held: Mapped[bool]
+
+    __table_args__ = (Index("forecast_scores_deal", "deal_id"),)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 from core.ports import Prediction, Reason
 
 if TYPE_CHECKING:
     from core.forecasting.model import Forecast
 
+Status = Literal["predicted", "won", "lost", "retrained"]
 MIN_CLOSED_DEALS = 200
 _SAME_ODDS = 0.005
 _SAME_DAYS = 1
@@ -47,6 +48,14 @@ def differs(before: Forecast, after: Forecast) -> bool:
     moved = abs(after.probability - before.probability) > _SAME_ODDS
     days = abs((after.expected_close_on - before.expected_close_on).days)
     return moved or days > _SAME_DAYS or (after.model, after.version) != (before.model, before.version)
+
+
+def status(outcome: str | None, row: Forecast, newest: Forecast | None = None) -> Status:
+    """What became of a forecast: its deal was closed, or another version of the model has predicted since."""
+    if outcome is not None:
+        return cast("Status", outcome)
+    again = newest is not None and (newest.model, newest.version) != (row.model, row.version)
+    return "retrained" if again else "predicted"
 
 
 def change(before: Sequence[Reason], after: Sequence[Reason]) -> list[Reason]:

@@ -6,16 +6,28 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Response
+from pydantic import AwareDatetime, Field
 
+from core.forecasting import repository as forecasts
+from core.forecasting.rollup import accuracy as measuring
+from core.forecasting.rollup import explain as explaining
 from core.forecasting.rollup import override as overriding
 from core.forecasting.rollup import repository, words
+from core.forecasting.rollup.changes import Effect, totals
 from core.forecasting.rollup.correlation import Correlation
 from core.forecasting.rollup.model import Figure, Override
 from core.forecasting.rollup.periods import MOST_MONTHS, Period, month_of, named, parsed
 from core.forecasting.rollup.pipeline import Dimension
 from core.forecasting.rollup.roll_up import Group, roll_up
 from core.forecasting.rollup.schemas import (
+    AccuracyOut,
+    AccuracyRow,
+    ChangesOut,
     CorrelationOut,
+    Currency,
+    DealEffectOut,
+    DealScoresOut,
+    EffectOut,
     FiguresOut,
     GroupOut,
     Month,
@@ -24,7 +36,10 @@ from core.forecasting.rollup.schemas import (
     OverrideHistory,
     OverrideIn,
     OverrideOut,
+    OverrideScoreOut,
+    PointOut,
     RollupOut,
+    ScoreOut,
     SnapshotAsked,
     SnapshotFigure,
     SnapshotFigures,
@@ -34,6 +49,8 @@ from core.forecasting.rollup.schemas import (
 from core.forecasting.rollup.simulate import DRAWS
 from core.forecasting.rollup.snapshot import MONTHS, known_correlation
 from core.forecasting.said import Language
+from core.identity.gate import sees
+from core.kit.errors import FieldProblem, Invalid
 from core.kit.events import Event, EventType
 from core.kit.ids import new_id
 from core.kit.pages import Page, Paging, next_cursor
@@ -44,6 +61,8 @@ router = APIRouter(prefix="/v1/forecasts", tags=["forecasting"], route_class=Ten
 SEE, OVERRIDE = allow("can_view_forecasts"), allow("can_override_forecast")
 By = Annotated[Dimension, Query(description="What the groups are")]
 First = Annotated[Month | None, Query(description="First month, as 2026-11; this one where left out")]
+DISTANCES = (90, 60, 30, 14, 7)
+Days = Annotated[int, Field(ge=1, le=150)]
 Months = Annotated[int, Query(ge=1, le=MOST_MONTHS, description="How many months")]
 
 
@@ -186,3 +205,107 @@ def _override(row: Override) -> OverrideOut:
     names = [name for name in OverrideOut.model_fields if name not in ("by", "key", "month")]
     values = {name: getattr(row, name) for name in names}
     return OverrideOut(by=row.dimension, key=row.key or None, month=named(row.month), **values)
+
+
+# ── how good it was ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.get("/accuracy", dependencies=[SEE], summary="How good the model's and people's numbers were, month by month")
+async def read_accuracy(
+    tx: CurrentTx, identity: CurrentIdentity, language: Language, by: By = "all",
+    days_before_end: Annotated[list[Days] | None, Query(max_length=6, description="By when they were told")] = None,
+) -> AccuracyOut:  # fmt: skip
+    """Of the last 24 months that are over, and of the groups that you see whole: a seller himself, a leader his team
+    and its sellers."""
+    zone = ZoneInfo((await tenants.tenant(tx)).time_zone)
+    names = await repository.sellers(tx) if by == "seller" else {}
+    keys = await _seen_whole(tx, identity, by)
+    distances = sorted(set(days_before_end or DISTANCES), reverse=True)
+    found = await measuring.tracks(tx, by, keys, distances, zone)
+    months = sorted({point.month for track in found for point in track.points})
+    rows = [
+        AccuracyRow(
+            key=track.key or None, name=words.name(by, track.key, names, language), currency=track.currency,
+            days_before_end=track.days_before_end, model=ScoreOut.model_validate(measuring.score(track.points)),
+            override=_override_score(track), points=[_point(point) for point in track.points],
+        )
+        for track in found
+    ]  # fmt: skip
+    ends = (named(months[0]), named(months[-1])) if months else (None, None)
+    return AccuracyOut(by=by, first_month=ends[0], last_month=ends[1], rows=rows)
+
+
+async def _seen_whole(tx: CurrentTx, identity: CurrentIdentity, by: Dimension) -> set[str] | None:
+    seen = sees(identity.scopes)
+    if seen == "tenant":
+        return None
+    team = (await tenants.user(tx, identity.user_id)).team if seen == "team" else None
+    if by == "seller":
+        return {str(identity.user_id), *(await repository.sellers(tx, team) if team else ())}
+    return {team} if by == "team" and team else set()
+
+
+def _override_score(track: measuring.Track) -> OverrideScoreOut | None:
+    found = measuring.score_override(track.points)
+    return OverrideScoreOut.model_validate(found) if found else None
+
+
+def _point(point: measuring.Point) -> PointOut:
+    return PointOut(
+        month=named(point.month), told_at=point.told_at, expected_cents=point.expected_cents, low_cents=point.low_cents,
+        high_cents=point.high_cents, override_cents=point.override_cents, actual_cents=point.actual_cents,
+    )  # fmt: skip
+
+
+@router.get("/accuracy/deals", dependencies=[SEE], summary="How good the odds of single deals were, by model")
+async def read_deal_scores(
+    tx: CurrentTx, lead_days: Annotated[int, Query(ge=0, le=365, description="Told so long before the end")] = 0
+) -> list[DealScoresOut]:
+    return [
+        DealScoresOut(**row._mapping, base_brier=row.won * (1 - row.won))
+        for row in await forecasts.scores(tx, lead_days)
+    ]
+
+
+# ── what changed ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.get("/changes", dependencies=[SEE], summary="What changed between two moments, and why")
+async def read_changes(
+    tx: CurrentTx, page: Paging, period: WantedPeriod, language: Language,
+    since: Annotated[AwareDatetime, Query(description="Such as the beginning of Monday")],
+    until: Annotated[AwareDatetime | None, Query(description="Now where left out; repeat it for further pages")] = None,
+    by: By = "all", key: Annotated[str | None, Query(max_length=100, description="As in the roll-up")] = None,
+    currency: Annotated[Currency | None, Query(description="The tenant's own where left out")] = None,
+) -> ChangesOut:  # fmt: skip
+    """Of the expected value of one group in the period: `before` and all effects add up to `after`. Deals by the size
+    of their effect."""
+    now = tx.clock.now()
+    end = until or now
+    if not since <= end <= now:
+        problem = FieldProblem("query.since", "must lie before `until`, and both in the past")
+        raise Invalid("There is nothing to compare.", problems=[problem])
+    wanted = currency or (await tenants.tenant(tx)).currency
+    group = (by, key or "", wanted)
+    found = await explaining.explain(tx, since, end, period, group)
+    shown, cursor = explaining.page_of(found.effects, page)
+    because = await explaining.reasons(tx, shown, language)
+    return ChangesOut(
+        since=since, until=end, currency=wanted, first_month=named(period.first), months=period.months,
+        before_cents=found.before_cents, after_cents=found.after_cents,
+        effects=[
+            EffectOut(kind=kind, text=words.kind(kind, language), cents=cents, deals=deals)
+            for kind, (cents, deals) in sorted(totals(found.effects).items(), key=lambda item: -abs(item[1][0]))
+        ],
+        deals=[_effect(effect, because[effect.position.deal_id]) for effect in shown],
+        next_cursor=cursor,
+    )  # fmt: skip
+
+
+def _effect(effect: Effect, because: list[str]) -> DealEffectOut:
+    before, after = effect.before, effect.after
+    return DealEffectOut(
+        deal_id=effect.position.deal_id, name=effect.position.name, cents=effect.cents,
+        before_cents=before.cents if before else 0, after_cents=after.cents if after else 0, parts=effect.parts,
+        because=because,
+    )  # fmt: skip

@@ -76,11 +76,11 @@ async def _closed_before(tx: Tx, at: datetime, deal_ids: Collection[UUID]) -> di
     if not deal_ids:
         return {}
     query = (
-        select(DealChange.deal_id, func.max(DealChange.at))
+        select(DealChange.deal_id, func.max(DealChange.at).label("at"))
         .where(DealChange.deal_id.in_(deal_ids), DealChange.field == "stage", DealChange.at <= at)
         .group_by(DealChange.deal_id)
     )
-    return dict((await tx.session.execute(query)).tuples().all())
+    return {row.deal_id: row.at for row in await tx.session.execute(query)}
 
 
 async def closed(tx: Tx, since: datetime) -> Sequence[Any]:

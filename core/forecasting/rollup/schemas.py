@@ -228,6 +228,25 @@ class AccuracyOut(BaseModel):
     rows: list[AccuracyRow]
 
 
+class DealScoresOut(Out):
+    """The odds of deals that are closed now, by the model that gave them: the last ones at least `lead_days` before the
+    end. Brier and log loss: less is better; `base_brier`: of who knows only the share won. `low` and `high` are the
+    mean interval, which should hold `won`. `off_days`: the median deal closed so much later than expected."""
+
+    model: str
+    version: str
+    deals: int
+    won: float
+    expected: float
+    low: float
+    high: float
+    brier: float
+    base_brier: float
+    log_loss: float
+    date_coverage: float
+    off_days: float
+
+
 class EffectOut(BaseModel):
     """All deals of one kind of change together."""
 
