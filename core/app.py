@@ -130,6 +130,8 @@ class _Envelope:
         self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            scope.setdefault("state", {})["request_id"] = str(new_id())
         if scope["type"] != "http":
             await self._next(scope, receive, send)
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from fastapi import Request
+from starlette.requests import HTTPConnection
 
 from core.kit.errors import TooManyRequests
 from core.kit.security import Identity
@@ -12,7 +12,7 @@ from core.kit.security import Identity
 _HOUSEHOLD = 64  # bits of an IPv6 address that one customer of a network shares
 
 
-def address(request: Request) -> tuple[str, str]:
+def address(request: HTTPConnection) -> tuple[str, str]:
     host = request.client.host if request.client else ""
     try:
         ip = ip_address(host)
@@ -27,7 +27,7 @@ def members(identity: Identity) -> list[tuple[str, str]]:
     return [(kind, str(identity.user_id)), ("tenant", str(identity.tenant_id))]
 
 
-async def count(request: Request, *subjects: tuple[str, str]) -> None:
+async def count(request: HTTPConnection, *subjects: tuple[str, str]) -> None:
     """Raises `TooManyRequests`, with the seconds to wait."""
     rates = await request.app.state.services.rate_limiter.take(*subjects)
     if not rates:

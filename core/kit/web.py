@@ -10,16 +10,17 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import Depends, FastAPI, Request, Response, WebSocket
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
-from core.kit import etags, idempotency, rate_limits
+from core.kit import etags, idempotency, rate_limits, sockets
 from core.kit.db import Actor, Tx
 from core.kit.errors import (
     BadInput,
@@ -91,8 +92,8 @@ class SlowTenantRoute(TenantRoute):
 
 
 async def authenticate(request: Request) -> Identity:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    token = sockets.token_of(request)
+    if token is None:
         raise Unauthenticated("Send `Authorization: Bearer <access token>`; POST /v1/login gives one.")
     identity: Identity = await request.app.state.services.gate.authenticate(token)
     return identity
@@ -157,13 +158,16 @@ CurrentIdentity = Annotated[Identity, Depends(current_identity)]
 
 
 class Permission:
-    """A dependency that lets through who holds the permission; the routing table shows it to tests."""
+    """A dependency that lets through who holds the permission; the routing table shows it to tests. On a WebSocket it
+    asks who is there as well: no route class stands around those."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
-    async def __call__(self, request: Request) -> None:
-        if self.name not in request.state.identity.scopes:
+    async def __call__(self, connection: HTTPConnection) -> None:
+        if connection.scope["type"] == "websocket":
+            await sockets.admit(connection)
+        if self.name not in connection.state.identity.scopes:
             raise Forbidden(f"This needs the permission {self.name}. Ask your administrator for a role that has it.")
 
 
@@ -202,8 +206,16 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 """For the OpenAPI document of every route."""
 
 
-def problem(request: Request, error: SalesEdgeError) -> JSONResponse:
+def problem(request: HTTPConnection, error: SalesEdgeError) -> JSONResponse:
     """`application/problem+json` (RFC 9457), with the house's own fields beside the standard's."""
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+    if error.retryable:
+        headers["Retry-After"] = str(error.extra.get("retryAfter", 1))
+    told = told_of(request, error)
+    return JSONResponse(told, error.status, headers=headers, media_type="application/problem+json")
+
+
+def told_of(request: HTTPConnection, error: SalesEdgeError) -> dict[str, Any]:
     kind = type(error).__name__
     services = request.app.state.services
     body: dict[str, Any] = {
@@ -221,17 +233,14 @@ def problem(request: Request, error: SalesEdgeError) -> JSONResponse:
     }
     if error.problems:
         body["errors"] = [{"field": p.field, "message": p.message} for p in error.problems]
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
-    if error.retryable:
-        headers["Retry-After"] = str(error.extra.get("retryAfter", 1))
-    return JSONResponse(body, error.status, headers=headers, media_type="application/problem+json")
+    return body
 
 
 def translate(error: Exception) -> SalesEdgeError:
     """Any exception as one of ours; what is unknown says nothing of its inside."""
     if isinstance(error, SalesEdgeError):
         return error
-    if isinstance(error, RequestValidationError):
+    if isinstance(error, RequestValidationError | WebSocketRequestValidationError):
         fields = [FieldProblem(".".join(str(part) for part in e["loc"]), str(e["msg"])) for e in error.errors()]
         return Invalid("Mend the fields named in `errors` and send it again.", problems=fields)
     if isinstance(error, HTTPException):
@@ -257,24 +266,30 @@ def _with_status(detail: str, status: int) -> SalesEdgeError:
     return Other(detail)
 
 
-def _log_refusal(request: Request, error: SalesEdgeError) -> None:
+def _log_refusal(request: HTTPConnection, error: SalesEdgeError) -> None:
     identity = getattr(request.state, "identity", None)
     log.warning(
-        "request_refused", error=type(error).__name__, status=error.status, method=request.method,
-        path=request.url.path, user_id=str(identity.user_id) if identity else None,
-        request_id=request.state.request_id,
+        "request_refused", error=type(error).__name__, status=error.status,
+        method=request.scope.get("method", "WEBSOCKET"), path=request.url.path,
+        user_id=str(identity.user_id) if identity else None, request_id=request.state.request_id,
     )  # fmt: skip
 
 
 def install_errors(app: FastAPI) -> None:
-    async def answer(request: Request, error: Exception) -> Response:
+    async def answer(request: HTTPConnection, error: Exception) -> Response | None:
         ours = translate(error)
         if ours.status >= 500:
             log.error("request_failed", error=type(error).__name__, exc_info=error, request_id=request.state.request_id)
         elif ours.status in (401, 403, 429):
             _log_refusal(request, ours)
+        if isinstance(request, WebSocket):
+            await sockets.refuse(request, told_of(request, ours))
+            return None
         return problem(request, ours)
 
-    for kind in (SalesEdgeError, RequestValidationError, HTTPException, DBAPIError, PoolTimeout):
-        app.add_exception_handler(kind, answer)
+    known = (
+        SalesEdgeError, RequestValidationError, WebSocketRequestValidationError, HTTPException, DBAPIError, PoolTimeout
+    )  # fmt: skip
+    for kind in known:
+        app.add_exception_handler(kind, answer)  # type: ignore[arg-type]  # one for requests and sockets alike
     app.state.answer = answer
