@@ -29,7 +29,7 @@ def build(settings: Settings, placement: Placement) -> Any:
         "sentiment": placed(SentimentAnalysis, "sentiment").bind(
             functools.partial(bootstrap.sentiment, settings), embeddings
         ),
-        "forecasting": placed(Forecasting, "forecasting").bind(functools.partial(bootstrap.forecaster, settings)),
+        "forecasting": placed(Forecasting, "forecasting").bind(functools.partial(bootstrap.predictor, settings)),
         "content": placed(Content, "content").bind(functools.partial(bootstrap.generator, settings)),
     }
     flows = placed(Flows, "flows").bind(settings, handles)

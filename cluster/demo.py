@@ -17,7 +17,7 @@ from cluster import demo_tenant, report
 from cluster.training import train_forecasting
 from cluster.up import running, wait_for_stop
 from core import bootstrap
-from core.forecasting.engine import pointer_key
+from core.datascience.models.pointers import CHAMPION, Scope, pointer_key
 from core.kit.errors import SalesEdgeError
 from core.settings import Settings, configs_dir
 
@@ -181,7 +181,7 @@ async def _prepare(settings: Settings, language: str) -> demo_tenant.LogIn:
 
 async def _model(settings: Settings, tenant_id: UUID) -> None:
     objects = bootstrap.object_store(settings)
-    if await objects.exists(pointer_key(str(tenant_id))):
+    if await objects.exists(pointer_key("forecast", Scope.of_tenant(tenant_id), CHAMPION)):
         return
     with console.status("training the forecast on Ray") as status:
         result = await train_forecasting(settings, tenant_id, lambda step: status.update(f"training: {step}"))

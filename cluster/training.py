@@ -12,9 +12,8 @@ from sqlalchemy import make_url
 
 from cluster.embedded import create_database
 from core import bootstrap
-from core.datascience.models.pointers import Pointer
+from core.datascience.models.pointers import CHAMPION, Pointer, Scope, bundle_key, pointer_key
 from core.deals import repository as deals
-from core.forecasting.engine import GLOBAL, pointer_key
 from core.forecasting.features import DealHistory
 from core.forecasting.history import history
 from core.kit.db import Database
@@ -38,7 +37,7 @@ async def train_forecasting(
         histories = await _histories(db, tenant_id)
     finally:
         await db.close()
-    scope = str(tenant_id) if tenant_id else GLOBAL
+    scope = Scope.of_tenant(tenant_id) if tenant_id else Scope.everybody()
     report = await asyncio.to_thread(
         train, histories, algorithm=algorithm, say=say, least=settings.forecasting.min_closed_deals
     )
@@ -62,10 +61,10 @@ async def _histories(db: Database, tenant_id: UUID | None) -> list[DealHistory]:
     return found
 
 
-async def _register(settings: Settings, scope: str, report: Report) -> int:
+async def _register(settings: Settings, scope: Scope, report: Report) -> int:
     objects = bootstrap.object_store(settings)
     runs = await asyncio.to_thread(registry, settings)
-    name = f"forecasting-{scope}"
+    name = f"forecast-{scope.name}"
     logged = await asyncio.to_thread(
         lambda: runs.log_and_register(
             name, report.bundle, parameters=report.parameters,
@@ -73,10 +72,10 @@ async def _register(settings: Settings, scope: str, report: Report) -> int:
             tags={"deals": str(report.deals), "fingerprint": report.fingerprint, "code": bootstrap.version()},
         )
     )  # fmt: skip
-    key = f"models/{name}/{logged.version}.bundle"
+    key = bundle_key("forecast", scope, logged.version)
     await objects.put(key, report.bundle)
     pointer = Pointer(logged.version, key, hashlib.sha256(report.bundle).hexdigest())
-    await objects.put(pointer_key(scope), pointer.to_json())
+    await objects.put(pointer_key("forecast", scope, CHAMPION), pointer.to_json())
     return logged.version
 
 

@@ -27,14 +27,16 @@ from core.ports import (
     Agents,
     Clock,
     Consents,
+    DealInputs,
     Diarizer,
     Embedder,
     FindDeal,
-    Forecaster,
     Limits,
     Mailer,
     ObjectStore,
+    Predictor,
     Progress,
+    Question,
     Rate,
     RateLimiter,
     SentimentAnalyzer,
@@ -47,7 +49,9 @@ from core.settings import Settings
 from core.tenants.permissions import Roles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from core.datascience.predictions.engine import PredictionEngine
 
 FEATURES = (
     "audit", "tenants", "identity", "deals", "calls", "analysis", "competitors", "forecasting", "automation", "content",
@@ -81,7 +85,8 @@ class Services:
     diarizer: Diarizer
     embedder: Embedder
     sentiment: SentimentAnalyzer
-    forecaster: Forecaster
+    predictor: Predictor
+    inputs: DealInputs
     generator: TextGenerator
     agents: Agents
     features: FeatureStore
@@ -127,6 +132,7 @@ def load_models() -> None:
         importlib.import_module(f"core.{feature}.model")
     importlib.import_module("core.datascience.features.model")
     importlib.import_module("core.datascience.models.model")
+    importlib.import_module("core.datascience.predictions.model")
     importlib.import_module("core.forecasting.rollup.model")
     importlib.import_module("core.identity.factors.model")
     importlib.import_module("core.identity.keys.model")
@@ -260,11 +266,24 @@ def sentiment(settings: Settings, vectors: Embedder) -> SentimentAnalyzer:
     return EmbeddingSentiment.load(vectors)
 
 
-def forecaster(settings: Settings) -> Forecaster:
-    from core.forecasting.engine import ModelForecaster
+def predictor(settings: Settings, clock: Clock | None = None) -> PredictionEngine:
+    from core.datascience.predictions.engine import PredictionEngine
+    from core.datascience.predictions.log import PredictionLog
+    from core.forecasting.features import NAMES
 
     db = database(settings, database_url(settings))
-    return ModelForecaster(object_store(settings), base_rates=functools.partial(_base_rates, db))
+    limits = settings.predictions
+    return PredictionEngine(
+        object_store(settings), base_rates=functools.partial(_base_rates, db), clock=clock or SystemClock(),
+        known=frozenset(NAMES), log=PredictionLog(db), most_bytes=limits.most_model_mb << 20,
+    )  # fmt: skip
+
+
+async def deal_inputs(tx: Tx, deal_ids: Sequence[UUID]) -> list[Question]:
+    from core.deals import repository as deals
+    from core.forecasting.refresh import asked
+
+    return await asked(tx, [await deals.deal(tx, deal_id) for deal_id in deal_ids])
 
 
 async def _base_rates(db: Database, tenant_id: UUID) -> dict[str, int]:
@@ -289,7 +308,7 @@ def object_store(settings: Settings) -> ObjectStore:
 
 def services(
     settings: Settings, *, transcriber: Transcriber, embedder: Embedder, sentiment: SentimentAnalyzer,
-    forecaster: Forecaster, generator: TextGenerator, agents: Agents, clock: Clock | None = None,
+    predictor: Predictor, generator: TextGenerator, agents: Agents, clock: Clock | None = None,
 ) -> Services:  # fmt: skip
     """The services of one process around engines or handles that somebody else made."""
     from core.engines.diarizer import VoiceDiarizer
@@ -319,7 +338,8 @@ def services(
         diarizer=VoiceDiarizer(settings.models.dir / "speaker.npz"),
         embedder=embedder,
         sentiment=sentiment,
-        forecaster=forecaster,
+        predictor=predictor,
+        inputs=deal_inputs,
         generator=generator,
         agents=agents,
         features=FeatureStore(),

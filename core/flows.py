@@ -103,7 +103,7 @@ async def insights(event: Event, tx: Tx, services: Services) -> None:
 async def forecast(event: Event, tx: Tx, services: Services) -> None:
     deal_id = event.data.get("deal_id") if event.type is EventType.INSIGHTS_READY else event.subject
     if deal_id is not None:
-        await refresh(tx, UUID(str(deal_id)), event, services.forecaster)
+        await refresh(tx, UUID(str(deal_id)), event, services.predictor)
 
 
 async def remember_deal(event: Event, tx: Tx, services: Services) -> None:
@@ -135,7 +135,7 @@ async def score_forecasts(event: Event, tx: Tx, services: Services) -> None:
 
 async def take_snapshot(event: Event, tx: Tx, services: Services) -> None:
     asked = event.type is EventType.FORECAST_SNAPSHOT_ASKED
-    await snapshot.take(tx, event.subject, "request" if asked else "override", services.forecaster)
+    await snapshot.take(tx, event.subject, "request" if asked else "override", services.predictor)
 
 
 async def follow_up(event: Event, tx: Tx, services: Services) -> None:

@@ -153,7 +153,18 @@ class SentimentAnalyzer(Protocol):
         ...
 
 
-# ── forecasting ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── predictions ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One row to be predicted. `features` by name, None: unknown. `segment` of the customer; `deal_id`, where it is
+    about a deal; `events` (steps × channels), where there is a sequence."""
+
+    features: Mapping[str, float | None]
+    segment: str | None = None
+    deal_id: UUID | None = None
+    events: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,25 +177,49 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class WhatIf:
+    """Something that could be done, and the odds were it done."""
+
+    action: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
-    """The odds of one open deal, as the model sees it from its features alone."""
+    """The answer to one question, as the model sees it from the features alone. Intervals are 90 %."""
 
     probability: float
-    low: float  # 90 % interval of the probability
+    low: float
     high: float
     days_to_close: float  # expected, from the moment of prediction
     days_low: float
     days_high: float
     reasons: tuple[Reason, ...]  # all features, largest absolute impact first
-    model: str  # "forecasting" or "base_rate"
-    version: str  # of the model; "0" for a base rate
-    basis: str  # "tenant" | "global" | "base_rate": what the model was fitted on
+    model: str  # its algorithm, or "base_rate", or "rule"
+    version: str  # of the model; "0" where there is none
+    basis: str  # "tenant" | "segment" | "global" | "base_rate" | "rule": what it rests on
+    context: str = "forecast"
+    outside: tuple[str, ...] = ()  # features beyond what the model was fitted on
+    amount: float = 1.0  # of what the deal is said to be worth, where it is won
+    amount_low: float = 1.0
+    amount_high: float = 1.0
+    what_ifs: tuple[WhatIf, ...] = ()  # largest gain first
 
 
-class Forecaster(Protocol):
-    async def predict(self, tenant_id: UUID, rows: Sequence[Mapping[str, float | None]]) -> list[Prediction]:
-        """One prediction for each row of features (names as in `core.forecasting.features.NAMES`)."""
+class Predictor(Protocol):
+    async def predict(
+        self, tenant_id: UUID, rows: Sequence[Question], *, context: str = "forecast", source: str = "flow",
+        strict: bool = False, what_if: bool = False,
+    ) -> list[Prediction]:  # fmt: skip
+        """One prediction for each row. `source`: who asks, for the log. `strict`: raise `Invalid` for features that
+        nobody knows. `what_if`: also say what could be done about it."""
         ...
+
+
+class DealInputs(Protocol):
+    """What a model is asked about deals, without knowing how their features are built. Raises `NotFound`."""
+
+    async def __call__(self, tx: Tx, deal_ids: Sequence[UUID]) -> list[Question]: ...
 
 
 # ── content ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -153,6 +153,10 @@ class ForecastingSettings(Section):
     min_closed_deals: PositiveInt = 200
 
 
+class PredictionSettings(Section):
+    most_model_mb: PositiveInt = Field(256, description="Memory for models in each replica")
+
+
 class AgentSettings(Section):
     hosts: PositiveInt = 1
 
@@ -185,6 +189,7 @@ class Settings(BaseSettings):
     models: ModelSettings = ModelSettings()
     events: EventSettings = EventSettings()
     forecasting: ForecastingSettings = ForecastingSettings()
+    predictions: PredictionSettings = PredictionSettings()
     agents: AgentSettings = AgentSettings()
     mlflow: MlflowSettings = MlflowSettings()
     log: LogSettings = LogSettings()

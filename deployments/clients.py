@@ -7,13 +7,13 @@ away become `Unavailable`, which callers know how to treat.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from core.kit.errors import SalesEdgeError, Unavailable
 from core.kit.retry import backoff_s
-from core.ports import Brief, Heard, Mood, Prediction, Text
+from core.ports import Brief, Heard, Mood, Prediction, Question, Text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,12 +69,16 @@ class RemoteSentiment:
         return moods
 
 
-class RemoteForecaster:
+class RemotePredictor:
     def __init__(self, handle: Any) -> None:
         self._handle = handle
 
-    async def predict(self, tenant_id: UUID, rows: Sequence[Mapping[str, float | None]]) -> list[Prediction]:
-        predictions: list[Prediction] = await ask(self._handle, "predict", tenant_id, list(rows))
+    async def predict(
+        self, tenant_id: UUID, rows: Sequence[Question], *, context: str = "forecast", source: str = "flow",
+        strict: bool = False, what_if: bool = False,
+    ) -> list[Prediction]:  # fmt: skip
+        how = {"context": context, "source": source, "strict": strict, "what_if": what_if}
+        predictions: list[Prediction] = await ask(self._handle, "predict", tenant_id, list(rows), how)
         return predictions
 
 

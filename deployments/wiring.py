@@ -32,7 +32,7 @@ def remote_services(settings: Settings, handles: Handles) -> Services:
         transcriber=clients.RemoteTranscriber(handles.stt),
         embedder=clients.RemoteEmbedder(handles.embeddings),
         sentiment=clients.RemoteSentiment(handles.sentiment),
-        forecaster=clients.RemoteForecaster(handles.forecasting),
+        predictor=clients.RemotePredictor(handles.forecasting),
         generator=clients.RemoteGenerator(handles.content),
         agents=RemoteAgents(settings.agents.hosts),
     )

@@ -8,15 +8,14 @@ moments for the same reason; counting each deal once there makes short, lost liv
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.datascience.models.bundle import Feature, Meta, pack
+from core.datascience.models.calibration import Calibration
 from core.forecasting import rules
 from core.forecasting.features import NAMES, DealHistory
 from core.forecasting.rules import MIN_CLOSED_DEALS
@@ -83,12 +82,15 @@ def train(
         "days_coverage_90": days.coverage(data, ~learn, table),
         "moments": float((~learn).sum()),
     }
-    meta = {
-        "features": NAMES, "calibration": [slope, shift], "days": table, "interval": bins, "metrics": metrics,
-        "deals": len(closed),
-    }  # fmt: skip
+    fingerprint = data.fingerprint()
+    meta = Meta(
+        algorithm="xgboost", context="forecast", features=ranges(data.x[learn], NAMES), metrics=metrics,
+        calibration=Calibration("platt", (slope, shift)).to_json(), interval={**bins, "drift": 0.0},
+        days=_bands(table), deals=len(closed), fingerprint=fingerprint, learnt_until=known,
+    )  # fmt: skip
     parameters = {"algorithm": algorithm, **_flat(how.how()), "snapshots": len(data.won)}
-    return Report(pack(model, meta), metrics, _baseline(data, learn), len(closed), parameters, data.fingerprint())
+    bundle = pack(meta, {"model.ubj": model})
+    return Report(bundle, metrics, _baseline(data, learn), len(closed), parameters, fingerprint)
 
 
 def _sorted(histories: Sequence[DealHistory], least: int) -> tuple[list[DealHistory], list[DealHistory]]:
@@ -220,7 +222,7 @@ def _bins(said: NDArray[np.float64], deal: NDArray[np.int64]) -> dict[str, list[
     evidence = []
     for number in range(5):
         times = np.bincount(deal[place == number]).astype(np.float64)
-        evidence.append(round(float(times.sum() ** 2 / max(1.0, (times**2).sum())) / 2, 1))
+        evidence.append(max(1.0, round(float(times.sum() ** 2 / max(1.0, (times**2).sum())) / 2, 1)))
     return {"edges": edges.tolist(), "evidence": evidence}
 
 
@@ -250,10 +252,20 @@ def _baseline(data: Snapshots, learn: NDArray[np.bool_]) -> dict[str, float]:
     return classification(data.won[~learn], model.predict_proba(data.x[~learn])[:, 1])
 
 
-def pack(model: bytes, meta: Mapping[str, Any]) -> bytes:
-    """A bundle as `core.forecasting.engine` reads it; the same content gives the same bytes."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, data in (("model.ubj", model), ("meta.json", json.dumps(meta, sort_keys=True).encode())):
-            file.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), data)
-    return out.getvalue()
+def ranges(x: NDArray[np.float32], names: Sequence[str]) -> tuple[Feature, ...]:
+    """What each column of `x` (rows, names) held: the input that a model of it is valid for."""
+    import numpy as np
+
+    found = []
+    for column, name in zip(x.T, names, strict=True):
+        seen = column[~np.isnan(column)]
+        low, high = (float(seen.min()), float(seen.max())) if len(seen) else (0.0, 0.0)
+        found.append(Feature(name=name, low=low, high=high, may_be_missing=len(seen) < len(column)))
+    return tuple(found)
+
+
+def _bands(table: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Days by stage, as `conformal.Bands` reads them."""
+    low, middle, high = zip(*(table[str(stage)] for stage in range(len(table))), strict=True)
+    edges = [stage - 0.5 for stage in range(1, len(table))]
+    return {"by": "stage", "edges": edges, "low": low, "middle": middle, "high": high}

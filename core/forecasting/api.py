@@ -6,8 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
+from core.datascience.predictions import words
 from core.deals import repository as deals
-from core.forecasting import repository, rules, words
+from core.forecasting import repository, rules
 from core.forecasting.model import Forecast
 from core.forecasting.refresh import predict
 from core.forecasting.said import Language
@@ -84,7 +85,7 @@ async def make_forecast(deal_id: UUID, tx: CurrentTx, language: Language, reques
     deal = await deals.deal(tx, deal_id)
     if deal.outcome is not None:
         raise Conflict(f"This deal is closed ({deal.outcome}); there is nothing to predict.")
-    await predict(tx, [deal], new_id(), "REQUEST", request.app.state.services.forecaster)
+    await predict(tx, [deal], new_id(), "REQUEST", request.app.state.services.predictor)
     return _pair(await repository.latest(tx, deal_id), None, language)
 
 

@@ -41,6 +41,7 @@ class PrivacySettings(TenantOwned, Base):
     transcript_days: Mapped[int | None]
     draft_days: Mapped[int | None]
     contact_days: Mapped[int | None]
+    prediction_days: Mapped[int | None]
     salt: Mapped[bytes] = mapped_column(LargeBinary)
 
     __table_args__ = (UniqueConstraint("tenant_id"),)

@@ -3,9 +3,10 @@
 One place for both, so that what is shown is what is erased. A column that is marked `info={"personal": …}` and that
 nothing here takes care of fails a test.
 
-Kept on purpose: forecasts, their features and the numbers of activities. They count touches, objections and days of a
-deal whose contact is gone, and are nobody's any more; models are fitted on these numbers alone, so no training set
-holds a person. What the feature store holds of a person, his calls and his deals goes, in cache and history as well.
+Kept on purpose: forecasts, logged predictions, their features and the numbers of activities. They count touches,
+objections and days of a deal whose contact is gone, and are nobody's any more; models are fitted on these numbers
+alone, so no training set holds a person. What the feature store holds of a person, his calls and his deals goes, in
+cache and history as well.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ REGISTER: tuple[Holding, ...] = (
     Holding("insights", _call("id"), delete=True),
     Holding("activities", _deal_or_call, blank={"sentiment": None}),
     Holding("forecasts", _deal("deal_id")),
+    Holding("prediction_logs", _deal("deal_id")),
     Holding(
         "calls", _call("id"),
         blank={

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from core.privacy.register import Holding
 
 ERASED = "[erased]"
+PREDICTION_DAYS = 730
+"""How long the log of predictions is kept where the tenant says nothing."""
 _NOBODY = "@erased.invalid"  # RFC 2606: a domain that never is
 
 lower = func.lower
@@ -61,6 +63,7 @@ async def settings(tx: Tx) -> PrivacySettings:
     row = {
         "id": new_id(), "tenant_id": tx.tenant_id, "salt": secrets.token_bytes(32), "marketing_basis": "consent",
         "recording_basis": "legitimate_interest", "analysis_basis": "legitimate_interest",
+        "prediction_days": PREDICTION_DAYS,
     }  # fmt: skip
     found = (await tx.session.execute(select(PrivacySettings))).scalar_one_or_none()
     if found is None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from core.datascience.predictions import repository as predictions
 from core.kit.db import Database, Tx
 from core.ports import ObjectStore
 from core.privacy import repository
@@ -34,7 +35,7 @@ async def retain_tenant(db: Database, tenant_id: UUID, objects: ObjectStore, *, 
         kept = await repository.settings(tx)
     days = {
         "audio": kept.audio_days, "transcripts": kept.transcript_days, "drafts": kept.draft_days,
-        "contacts": kept.contact_days, "copies": 0,
+        "contacts": kept.contact_days, "copies": 0, "predictions": kept.prediction_days,
     }  # fmt: skip
     deleted: Counter[str] = Counter()
     for kind, most_days in days.items():
@@ -72,6 +73,10 @@ async def _contacts(tx: Tx, before: datetime, most: int, _: ObjectStore) -> int:
     return await repository.delete_old_contacts(tx, before, most)
 
 
+async def _predictions(tx: Tx, before: datetime, most: int, _: ObjectStore) -> int:
+    return await predictions.delete_before(tx, before, most)
+
+
 async def _copies(tx: Tx, now: datetime, most: int, objects: ObjectStore) -> int:
     """Copies of persons' data whose time is over; it is counted in the request, not by the tenant."""
     old = await repository.live_copies(tx, expired_by=now, limit=most)
@@ -88,4 +93,5 @@ async def drop_copies(copies: list[PersonRequest], objects: ObjectStore) -> None
 
 _KINDS: dict[str, Batch] = {
     "audio": _audio, "transcripts": _transcripts, "drafts": _drafts, "contacts": _contacts, "copies": _copies,
+    "predictions": _predictions,
 }  # fmt: skip

@@ -67,7 +67,8 @@ class Bases(In):
 class Retention(In):
     """How many days things are kept, counted from when they came in; null: for ever.
 
-    `transcript_days` is for mood and insights as well, `contact_days` for contacts without deals."""
+    `transcript_days` is for mood and insights as well, `contact_days` for contacts without deals, `prediction_days` for
+    the log of predictions."""
 
     model_config = ConfigDict(extra="forbid", from_attributes=True)
 
@@ -75,6 +76,7 @@ class Retention(In):
     transcript_days: Days | None
     draft_days: Days | None
     contact_days: Days | None
+    prediction_days: Days | None = 730
 
 
 class Who(In):

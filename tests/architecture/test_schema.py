@@ -45,7 +45,9 @@ NOT_PERSONAL = {
         model_versions.alias model_versions.code model_versions.context model_versions.name model_versions.scope
         model_versions.status sessions.method sessions.revoked_why tasks.kind
         tasks.status tasks.template tenants.autonomy tenants.currency tenants.locale tenants.plan tenants.time_zone
-        transcripts.engine transcripts.language users.roles api_keys.scopes invitations.roles""",
+        prediction_logs.basis prediction_logs.context prediction_logs.model prediction_logs.role prediction_logs.source
+        prediction_logs.version transcripts.engine transcripts.language users.roles api_keys.scopes
+        invitations.roles""",
     "of the customer's company, not of a person in it": """
         accounts.name accounts.region accounts.segment calls.region deals.crm_id deals.name deals.products deals.region
         deals.segment deals.source""",
@@ -67,8 +69,8 @@ NOT_PERSONAL = {
         audit_entries.after audit_entries.before audit_entries.subject
         deal_changes.after deal_changes.before events.data events.trace forecasts.features forecasts.reasons
         model_versions.baseline model_versions.importance model_versions.inputs model_versions.leaks
-        model_versions.metrics
-        model_versions.parameters model_versions.verdict person_requests.counts tasks.reasons""",
+        model_versions.metrics model_versions.parameters model_versions.verdict person_requests.counts
+        prediction_logs.input prediction_logs.outside prediction_logs.output tasks.reasons""",
     "the name of an error's class": "deliveries.error",
     "a secret, sealed": "second_factors.secret sso_providers.client_secret",
     "what an administrator calls his machines": "api_keys.name",

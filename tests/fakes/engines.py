@@ -9,7 +9,7 @@ from uuid import UUID
 
 import numpy as np
 
-from core.forecasting import rules
+from core.datascience.predictions.fallback import base_rate
 from core.gateways.mail import written
 from core.gateways.objects import checked
 from core.kit.errors import NotFound
@@ -24,6 +24,7 @@ from core.ports import (
     Mail,
     Mood,
     Prediction,
+    Question,
     Reason,
     Span,
     Text,
@@ -82,17 +83,20 @@ class FakeSentiment:
         return [bad if "no" in text.lower().split() else good for text in texts]
 
 
-class FakeForecaster:
+class FakePredictor:
     """The odds fall with every objection that is unanswered."""
 
-    async def predict(self, tenant_id: UUID, rows: Sequence[Mapping[str, float | None]]) -> list[Prediction]:
-        return [self._one(row) for row in rows]
+    async def predict(
+        self, tenant_id: UUID, rows: Sequence[Question], *, context: str = "forecast", source: str = "flow",
+        strict: bool = False, what_if: bool = False,
+    ) -> list[Prediction]:  # fmt: skip
+        return [self._one(row.features) for row in rows]
 
     def _one(self, row: Mapping[str, float | None]) -> Prediction:
-        open_ = row["unanswered_objections"] or 0.0
-        plain = rules.base_rate(50, 50)
+        open_ = row.get("unanswered_objections") or 0.0
+        plain = base_rate(50, 50)
         p = max(0.1, plain.probability - 0.2 * open_)
-        reasons = (Reason("unanswered_objections", row["unanswered_objections"], -open_),)
+        reasons = (Reason("unanswered_objections", row.get("unanswered_objections"), -open_),)
         return Prediction(p, p / 2, min(1, 2 * p), 30, 5, 90, reasons, "fake", "1", "tenant")
 
 

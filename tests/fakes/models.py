@@ -20,7 +20,7 @@ Files = dict[str, bytes]
 
 def meta(algorithm: Any, names: Sequence[str] = NAMES, **more: Any) -> Meta:
     features = tuple(Feature(name=name, low=-10, high=10) for name in names)
-    return Meta(algorithm=algorithm, context=more.pop("context", "forecast"), features=features, **more)
+    return Meta(**{"algorithm": algorithm, "context": "forecast", "features": features, **more})
 
 
 def data(rows: int = 2000, *, seed: int = 5, features: int = len(NAMES)) -> tuple[Any, Any]:

@@ -4,11 +4,8 @@ sees the future."""
 from __future__ import annotations
 
 import dataclasses
-import io
-import json
 import random
 import time
-import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,8 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.forecasting.engine import ForecastEngine
+from core.datascience.models.bundle import unpack
+from core.datascience.predictions.served import Served
 from core.forecasting.features import NAMES, DealHistory, StageChange, build
+from core.ports import Question
 from training import recipes
 from training.forecasting import (
     NotEnoughDeals,
@@ -25,7 +24,6 @@ from training.forecasting import (
     fit_plain,
     margins,
     odds,
-    pack,
     platt,
     train,
 )
@@ -45,9 +43,13 @@ def fit(found: Sequence[DealHistory], **how: Any) -> Report:
 
 
 def meta(report: Report) -> dict[str, Any]:
-    with zipfile.ZipFile(io.BytesIO(report.bundle)) as file:
-        read: dict[str, Any] = json.loads(file.read("meta.json"))
-        return read
+    return unpack(report.bundle).meta.model_dump()
+
+
+def days(report: Report) -> list[tuple[float, float, float]]:
+    """Low, middle and high by stage."""
+    told = meta(report)["days"]
+    return list(zip(told["low"], told["middle"], told["high"], strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,7 @@ def test_it_learns_what_happened(usual: Report) -> None:
 def test_intervals_hold_what_they_promise(usual: Report) -> None:
     assert usual.metrics["days_coverage_90"] > 0.87
     assert usual.metrics["odds_coverage_90"] > 0.87
-    for low, middle, high in meta(usual)["days"].values():
+    for low, middle, high in days(usual):
         assert 0 <= low < middle < high < 550
 
 
@@ -109,8 +111,8 @@ def test_open_deals_teach_no_odds_and_lengthen_the_days() -> None:
     assert _model(with_open) == _model(without)
     for name in ("calibration", "interval"):
         assert meta(with_open)[name] == meta(without)[name]
-    for stage, (_, middle, _) in meta(with_open)["days"].items():
-        assert middle >= meta(without)["days"][stage][1]
+    for (_, longer, _), (_, middle, _) in zip(days(with_open), days(without), strict=True):
+        assert longer >= middle
     assert meta(with_open)["days"] != meta(without)["days"]
 
 
@@ -127,15 +129,14 @@ def test_the_newest_fifth_only_measures() -> None:
 
 
 def _model(report: Report) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(report.bundle)) as file:
-        return file.read("model.ubj")
+    return unpack(report.bundle).files["model.ubj"]
 
 
 def test_the_bundle_predicts_what_the_measure_says(usual: Report) -> None:
-    engine = ForecastEngine(usual.bundle, basis="tenant", version="1")
+    served = Served(usual.bundle, basis="tenant", version="1")
     closed = sorted((h for h in histories(1500, 7) if h.closed_at is not None), key=lambda h: h.closed_at or UNTIL)
     newest = closed[-len(closed) // 5 :]
-    told = engine.predict([build(history, moments(history, 7)[-1]) for history in newest])
+    told = served.predict([Question(build(history, moments(history, 7)[-1])) for history in newest])
     won = np.mean([t.probability for t, h in zip(told, newest, strict=True) if h.won])
     lost = np.mean([t.probability for t, h in zip(told, newest, strict=True) if not h.won])
     assert won - lost > 0.2
@@ -259,8 +260,3 @@ def test_any_table_can_be_fitted_with_the_same_booster() -> None:
     said = margins(model, x, ("signal", "noise"))
     assert said.shape == (800,)
     assert np.mean((said > 0) == (y > 0)) > 0.95
-
-
-def test_the_same_content_packs_to_the_same_bytes() -> None:
-    assert pack(b"m", {"a": 1, "b": 2}) == pack(b"m", {"b": 2, "a": 1})
-    assert pack(b"m", {"a": 1}) != pack(b"m", {"a": 2})

@@ -43,6 +43,8 @@ class Scorer(Protocol):
     """What has a share: the features, and `events` where the model reads a sequence."""
     nbytes: int
     """About how much memory it holds."""
+    channels: int
+    """Of the sequences that it reads; 0 where it reads none."""
 
     def margins(self, inputs: Inputs) -> NDArray[np.float64]:
         """float64 (rows,)."""
@@ -66,6 +68,8 @@ def open_scorer(bundle: Bundle) -> Scorer:
 class LogisticScorer:
     """margin = ((x, or `fill` where unknown, − mean) / scale) · coef + intercept; a feature's share is its own term,
     counted from the mean."""
+
+    channels = 0
 
     def __init__(self, bundle: Bundle) -> None:
         import numpy as np
@@ -98,6 +102,7 @@ class _Trees:
 
     columns: tuple[str, ...]
     nbytes: int
+    channels = 0
 
     def _open(self, model: int, nodes: Callable[[], Sequence[Sequence[trees.Node]]]) -> None:
         """`model`: the size of its file."""
@@ -185,8 +190,8 @@ class EnsembleScorer:
         assert stack is not None, "unpack sees to it"
         self._weights, self._shift = stack.weights, stack.shift
         self._members = [open_scorer(bundle.member(member)) for member in bundle.meta.members]
-        reads = any(EVENTS in member.columns for member in self._members)
-        self.columns = (*bundle.meta.names, EVENTS) if reads else bundle.meta.names
+        self.channels = max(member.channels for member in self._members)
+        self.columns = (*bundle.meta.names, EVENTS) if self.channels else bundle.meta.names
         self.nbytes = sum(member.nbytes for member in self._members)
 
     def margins(self, inputs: Inputs) -> NDArray[np.float64]:

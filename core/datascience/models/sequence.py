@@ -42,6 +42,7 @@ class SequenceScorer:
             )
         if not inputs <= {"events", "lengths", "static"} or self._background.x.shape[1] != len(bundle.meta.names):
             raise BadAnswer("The network takes other inputs than its bundle names. Train it again.")
+        self.channels = _given(self._background)[0].shape[2]
         self._inputs = inputs
         self._walks = walks
         self.nbytes = 3 * len(model) + self._background.x.nbytes + _given(self._background)[0].nbytes

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from core.datascience.predictions import words as said
 from core.forecasting import rules
-from core.forecasting import words as said
 from core.forecasting.rollup import repository, words
 from core.forecasting.rollup.changes import Effect, effects, states
 from core.forecasting.rollup.periods import Period

@@ -20,7 +20,7 @@ from core.forecasting.rollup.periods import Period, month_of
 from core.forecasting.rollup.pipeline import Dimension, Position
 from core.forecasting.rollup.roll_up import months_of, roll_up
 from core.kit.db import Tx
-from core.ports import Forecaster
+from core.ports import Predictor
 from core.tenants import repository as tenants
 
 MONTHS = 6
@@ -30,7 +30,7 @@ _LEARN_FROM = timedelta(days=3 * 365)
 _AGES = 5
 
 
-async def take(tx: Tx, snapshot_id: UUID, kind: str, forecaster: Forecaster) -> Snapshot | None:
+async def take(tx: Tx, snapshot_id: UUID, kind: str, predictor: Predictor) -> Snapshot | None:
     """None where that night has its snapshot. What people ask for in the day leaves the forecasts as they are, but for
     deals that have none."""
     now = tx.clock.now()
@@ -38,7 +38,7 @@ async def take(tx: Tx, snapshot_id: UUID, kind: str, forecaster: Forecaster) -> 
     day = now.astimezone(zone).date()
     if kind == "nightly" and await repository.has_night(tx, day):
         return None
-    await _predict(tx, snapshot_id, forecaster, all_open=kind == "nightly")
+    await _predict(tx, snapshot_id, predictor, all_open=kind == "nightly")
     correlation = await learn(tx, now, zone)
     period = Period(month_of(now, zone), MONTHS, zone)
     positions = await repository.pipeline(tx, now, period)
@@ -49,14 +49,14 @@ async def take(tx: Tx, snapshot_id: UUID, kind: str, forecaster: Forecaster) -> 
     return row if await repository.add_snapshot(tx, row, rows) else None
 
 
-async def _predict(tx: Tx, cause: UUID, forecaster: Forecaster, *, all_open: bool) -> None:
+async def _predict(tx: Tx, cause: UUID, predictor: Predictor, *, all_open: bool) -> None:
     """A forecast that says the same as the one before it is not written again."""
     wanted = await deals.open_deals(tx)
     newest = await forecasts.newest(tx, [deal.id for deal in wanted])
     if not all_open:
         wanted = [deal for deal in wanted if deal.id not in newest]
     for start in range(0, len(wanted), _BATCH):
-        await predict(tx, wanted[start : start + _BATCH], cause, "SNAPSHOT", forecaster, unless_like=newest)
+        await predict(tx, wanted[start : start + _BATCH], cause, "SNAPSHOT", predictor, unless_like=newest)
 
 
 async def learn(tx: Tx, now: datetime, zone: ZoneInfo) -> Correlation:

@@ -10,8 +10,8 @@ import httpx2
 import pytest
 
 from core.app import create_app
+from core.datascience.predictions.engine import PredictionEngine
 from core.deals import repository as deals
-from core.forecasting.engine import ModelForecaster
 from core.kit.clock import VirtualClock
 from core.settings import Settings
 from tests.conftest import NOW
@@ -21,14 +21,14 @@ from tests.support import Api, Client, new_deal, sign_up
 
 @pytest.fixture
 async def api(settings: Settings, clock: VirtualClock) -> AsyncIterator[Api]:
-    """The application whose forecaster is the product's own, over an empty object store."""
+    """The application whose predictor is the product's own, over an empty object store."""
     services = fake_services(settings, clock)
 
     async def base_rates(tenant_id: UUID) -> dict[str, int]:
         async with services.db.tenant(tenant_id) as tx:
             return await deals.outcomes(tx)
 
-    services.forecaster = ModelForecaster(services.objects, base_rates=base_rates)
+    services.predictor = PredictionEngine(services.objects, base_rates=base_rates, clock=services.clock)
     transport = httpx2.ASGITransport(app=create_app(services), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         yield Api(client, services)

@@ -33,7 +33,7 @@ class Months:
             client.token = answer.json()["access_token"]
 
     async def night(self) -> None:
-        assert await take_due(self.api.services.db, self.api.services.forecaster) == 1
+        assert await take_due(self.api.services.db, self.api.services.predictor) == 1
 
 
 @pytest.fixture

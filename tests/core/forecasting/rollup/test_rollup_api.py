@@ -245,25 +245,25 @@ async def test_a_number_is_preceded_by_what_the_model_said(house: House) -> None
 
 
 async def test_every_tenant_has_one_night_a_day_of_its_own(house: House, clock: VirtualClock) -> None:
-    db, forecaster = house.api.services.db, house.api.services.forecaster
+    db, predictor = house.api.services.db, house.api.services.predictor
     await sign_up(house.api, "other", email="o@other.example")
-    assert await take_due(db, forecaster) == 2
-    assert await take_due(db, forecaster) == 0
+    assert await take_due(db, predictor) == 2
+    assert await take_due(db, predictor) == 0
     clock.advance(timedelta(hours=12))  # 02:00 UTC is still yesterday in São Paulo
-    assert await take_due(db, forecaster) == 0
+    assert await take_due(db, predictor) == 0
     clock.advance(timedelta(hours=2))
-    assert await take_due(db, forecaster) == 2
+    assert await take_due(db, predictor) == 2
 
 
 async def test_a_night_writes_a_forecast_only_where_it_says_something_new(house: House, clock: VirtualClock) -> None:
     tenant_id = house.api.services.tokens.check(house.ana.token).tenant_id
     deal = (await house.rita.get("/v1/deals")).json()["items"][0]["id"]
     first = (await house.rita.get(f"/v1/deals/{deal}/forecast")).json()["now"]["id"]
-    assert await take_due(house.api.services.db, house.api.services.forecaster, tenant_id) == 1
+    assert await take_due(house.api.services.db, house.api.services.predictor, tenant_id) == 1
     assert (await house.rita.get(f"/v1/deals/{deal}/forecast")).json()["now"]["id"] == first
 
 
 async def test_one_tenant_that_fails_does_not_keep_the_others_awake(house: House) -> None:
     db = house.api.services.db
-    assert await take_due(db, house.api.services.forecaster, new_id()) == 0
-    assert await take_due(db, house.api.services.forecaster) == 1
+    assert await take_due(db, house.api.services.predictor, new_id()) == 0
+    assert await take_due(db, house.api.services.predictor) == 1
