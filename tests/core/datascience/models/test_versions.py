@@ -73,17 +73,17 @@ async def test_promotion_replaces_and_rollback_returns(db: Database, objects: Fa
     one, two, three = await made(db, objects, scope, 3)
     assert await pointed(objects, scope) == 3
     async with db.tenant(tenant) as tx:
-        back = await versions.rollback(tx, objects, three.id)
+        back = await versions.roll_back(tx, objects, three.id)
     assert back is not None
     assert back.id == two.id
     assert await pointed(objects, scope) == 2
     assert await state(db, scope) == {1: ("retired", None), 2: ("champion", CHAMPION), 3: ("retired", None)}
     async with db.tenant(tenant) as tx:
-        back = await versions.rollback(tx, objects, two.id)
+        back = await versions.roll_back(tx, objects, two.id)
     assert back is not None
     assert back.id == one.id
     async with db.tenant(tenant) as tx:
-        assert await versions.rollback(tx, objects, one.id) is None
+        assert await versions.roll_back(tx, objects, one.id) is None
         assert await repository.bearer(tx, "forecast", scope, CHAMPION) is None
     assert await pointed(objects, scope) is None
 
@@ -93,7 +93,7 @@ async def test_twice_is_once(db: Database, objects: FakeObjects, tenant: UUID) -
     one, two = await made(db, objects, scope, 2)
     for _ in range(3):
         async with db.tenant(tenant) as tx:
-            back = await versions.rollback(tx, objects, two.id)
+            back = await versions.roll_back(tx, objects, two.id)
         assert back is not None
         assert back.id == one.id
     for _ in range(3):
@@ -123,7 +123,7 @@ async def test_of_many_at_once_each_sees_a_whole_state(db: Database, objects: Fa
 
     async def turn(row: ModelVersion, back: bool) -> None:
         async with db.tenant(tenant) as tx:
-            await (versions.rollback if back else versions.promote)(tx, objects, row.id)
+            await (versions.roll_back if back else versions.promote)(tx, objects, row.id)
 
     await asyncio.gather(*(turn(row, back) for row in rows for back in (False, True, False)))
     found = await state(db, scope)
@@ -144,9 +144,9 @@ async def test_a_transaction_that_is_undone_leaves_the_pointer(
             await change(tx, objects, version_id)
             raise KeyboardInterrupt
 
-    for change in (versions.rollback, versions.promote, versions.challenge):
+    for change in (versions.roll_back, versions.promote, versions.challenge):
         with pytest.raises(KeyboardInterrupt):
-            await undone(change, two.id if change is versions.rollback else one.id)
+            await undone(change, two.id if change is versions.roll_back else one.id)
         assert await pointed(objects, scope) == 2
         assert await pointed(objects, scope, CHALLENGER) is None
     assert (await state(db, scope))[2] == ("champion", CHAMPION)
@@ -216,7 +216,7 @@ async def test_a_tenant_sees_its_own_and_those_for_all_and_changes_its_own(db: D
         assert {row.id for row in seen} == {of_a.id, for_all.id, of_segment.id}
         assert await repository.changes(tx, of_b.id) == []
         assert len(await repository.changes(tx, for_all.id)) == 2
-        for change in (versions.promote, versions.rollback, versions.challenge, versions.stand_down):
+        for change in (versions.promote, versions.roll_back, versions.challenge, versions.stand_down):
             with pytest.raises(NotFound):
                 await change(tx, objects, of_b.id)
             with pytest.raises(Forbidden):
