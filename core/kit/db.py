@@ -7,6 +7,7 @@ under a role that owns nothing; row-level security compares each row's `tenant_i
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from uuid import UUID
 from sqlalchemy import DateTime, Uuid, event, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -32,6 +34,7 @@ SYSTEM_ROLE = "salesedge_system"
 
 _ENTER = text("SELECT set_config('role', :role, true), set_config('app.tenant_id', :tenant, true)")
 
+_UNASKED_S = 1.0
 _SEE = text("SELECT set_config('app.sees', :sees, true), set_config('app.user_id', :user, true)")
 Sees = Literal["own", "team", "tenant"]
 
@@ -146,8 +149,9 @@ class Database:
         self.clock: Clock = clock or SystemClock()
         self.engine: AsyncEngine = create_async_engine(
             make_url(url).set(drivername="postgresql+psycopg"), pool_size=pool_size, max_overflow=pool_size * 2,
-            pool_pre_ping=True, pool_timeout=10, hide_parameters=True,
+            pool_timeout=10, hide_parameters=True,
         )  # fmt: skip
+        _ping_the_rested(self.engine)
 
     @asynccontextmanager
     async def tenant(self, tenant_id: UUID) -> AsyncIterator[Tx]:
@@ -188,6 +192,24 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _ping_the_rested(engine: AsyncEngine) -> None:
+    """A connection that lay idle for long may be dead. One that was just used is taken without asking it first."""
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def rest(_connection: Any, record: Any) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def ping(connection: Any, record: Any, _proxy: Any) -> None:
+        idle_since = record.info.get("idle_since")
+        if idle_since is None or time.monotonic() - idle_since < _UNASKED_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error:
+            raise DisconnectionError from None  # the pool opens another
 
 
 async def _undo(tx: Tx) -> None:

@@ -1,24 +1,24 @@
 """The transactional outbox and, for each reaction, its inbox.
 
 An event is a row of `events`, written in the transaction of its data, with one row of `deliveries` for each reaction
-that shall take it. A worker marks a delivery done and runs its reaction in one transaction: at least once it runs,
-exactly once it takes effect. A worker that dies lets go of its lock with its connection. One that keeps failing is
-parked, where `salesedge events parked` shows it.
+that shall take it. A worker claims deliveries, which counts a try of each and keeps others off until `next_at`: so
+even a try that kills its worker is counted. Then it marks one done and runs its reaction in one transaction: at least
+once it runs, exactly once it takes effect. The mark holds the row's lock until the reaction ends, and does not find a
+row that was claimed again meanwhile. One that keeps failing is parked, where `salesedge events parked` shows it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Identity, Index, SmallInteger, String, text
+from sqlalchemy import BigInteger, Identity, Index, SmallInteger, String, TextClause, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.kit.db import Base, TenantOwned
-from core.kit.events import Event, EventType
+from core.kit.events import Event
 from core.kit.facts import FACTS
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class EventRow(TenantOwned, Base):
 
 
 class DeliveryRow(Base):
-    """One event for one reaction: `pending`, `done` or `parked`."""
+    """One event for one reaction: `pending`, `done` or `parked`. Nobody takes it before `next_at`."""
 
     __tablename__ = "deliveries"
 
@@ -58,7 +58,8 @@ class DeliveryRow(Base):
     done_at: Mapped[datetime | None]
 
     __table_args__ = (
-        Index("deliveries_pending", "seq", postgresql_where=text("status = 'pending'")),
+        Index("deliveries_fresh", "seq", postgresql_where=text("status = 'pending' AND attempts = 0")),
+        Index("deliveries_again", "next_at", postgresql_where=text("status = 'pending' AND attempts > 0")),
         Index("deliveries_ordered", "tenant_id", "reaction", "seq", postgresql_where=text("status = 'pending'")),
         Index("deliveries_parked", "seq", postgresql_where=text("status = 'parked'")),
     )
@@ -66,11 +67,19 @@ class DeliveryRow(Base):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A delivery in hand, its row locked until the transaction ends."""
+    """A claimed delivery. `attempts` counts this try, and tells this claim from any later one."""
 
     event: Event
     reaction: str
     attempts: int
+    ordered: bool
+    version: int  # in which the event's data was written
+
+    def current(self) -> Event:
+        """The event in the newest version of its data. Raises `BadEvent`, `Unavailable`."""
+        if self.version == FACTS.newest(self.event.type):
+            return self.event
+        return replace(self.event, data=FACTS.upcast(self.event.type, self.version, self.event.data))
 
 
 # The lock makes numbers within a tenant rise in the order of commits, so that "earlier" can be asked of `seq`. The
@@ -90,27 +99,14 @@ _WRITE = text(f"""
     SELECT pg_notify('{CHANNEL}', '') FROM made LIMIT 1
 """)  # noqa: S608 - the channel is a constant of ours
 _NOTIFY = text(f"SELECT pg_notify('{CHANNEL}', '')")
-_TAKE = text("""
-    WITH due AS MATERIALIZED (
-        SELECT d.event_id, d.reaction FROM deliveries d
-        WHERE d.status = 'pending' AND d.next_at <= :now AND d.reaction = ANY(:reactions)
-          AND (NOT d.ordered OR NOT EXISTS (
-                SELECT 1 FROM deliveries p WHERE p.status = 'pending' AND p.tenant_id = d.tenant_id
-                   AND p.reaction = d.reaction AND p.seq < d.seq))
-        ORDER BY d.seq LIMIT 1 FOR UPDATE OF d SKIP LOCKED
-    )
-    UPDATE deliveries d SET status = 'done', done_at = :now, error = NULL
-    FROM due, events e WHERE d.event_id = due.event_id AND d.reaction = due.reaction AND e.id = d.event_id
-    RETURNING d.reaction, d.attempts, e.id, e.tenant_id, e.type, e.subject, e.data, e.version, e.at, e.trace
-""")
-_FAILED = text("""UPDATE deliveries SET attempts = attempts + 1, error = :error, next_at = :next_at,
-                         status = CASE WHEN :park OR attempts + 1 >= :most THEN 'parked' ELSE 'pending' END
-                  WHERE event_id = :event AND reaction = :reaction AND status = 'pending' RETURNING status""")
+_MINE = "event_id = :event AND reaction = :reaction AND attempts = :attempts AND status = 'pending'"
+_BEGIN = text(f"UPDATE deliveries SET status = 'done', done_at = :now, error = NULL WHERE {_MINE}")  # noqa: S608
+_LATER = text(f"UPDATE deliveries SET error = :error, next_at = :next_at WHERE {_MINE}")  # noqa: S608
+_PARK = text(f"UPDATE deliveries SET error = :error, status = 'parked' WHERE {_MINE}")  # noqa: S608
 _PARKED = text("""SELECT d.event_id, d.reaction, d.tenant_id, d.attempts, d.error, e.type, e.subject, e.at
                   FROM deliveries d JOIN events e ON e.id = d.event_id WHERE d.status = 'parked' ORDER BY d.seq""")
 _RERUN = text("""UPDATE deliveries SET status = 'pending', attempts = 0, next_at = :now
                  WHERE status = 'parked' AND (CAST(:event AS uuid) IS NULL OR event_id = :event) RETURNING event_id""")
-_NEXT_AT = text("SELECT min(next_at) FROM deliveries WHERE status = 'pending' AND next_at > :now")
 
 
 async def write(tx: Tx, fact: Event) -> None:
@@ -126,29 +122,25 @@ async def write(tx: Tx, fact: Event) -> None:
     await tx.session.execute(_WRITE, values)
 
 
-async def take(tx: Tx, reactions: Sequence[str]) -> Delivery | None:
-    """Mark the next delivery done that is due and free, oldest first; None where there is none. It is done when this
-    transaction commits, with the reaction's effect; until then others pass it by, and a rollback gives it back."""
-    found = await tx.session.execute(_TAKE, {"now": tx.clock.now(), "reactions": list(reactions)})
-    row = found.mappings().first()
-    if row is None:
-        return None
-    kind = EventType(row["type"])
-    data = FACTS.upcast(kind, row["version"], row["data"])
-    fact = Event(kind, row["tenant_id"], row["subject"], data, id=row["id"], at=row["at"], trace=row["trace"])
-    return Delivery(fact, row["reaction"], row["attempts"])
+async def begin(tx: Tx, delivery: Delivery) -> bool:
+    """Mark it done when this transaction commits; false where it is no longer ours."""
+    return await _changed(tx, _BEGIN, delivery, now=tx.clock.now())
 
 
-async def failed(tx: Tx, delivery: Delivery, error: str, *, after_s: float, most: int, park: bool) -> bool:
-    """Count a failed try; true where the delivery is parked by it."""
-    result = await tx.session.execute(
-        _FAILED,
-        {
-            "error": error[:2000], "next_at": tx.clock.now() + timedelta(seconds=after_s), "park": park, "most": most,
-            "event": delivery.event.id, "reaction": delivery.reaction,
-        },
-    )  # fmt: skip
-    return result.scalar_one_or_none() == "parked"
+async def later(tx: Tx, delivery: Delivery, error: str, *, after_s: float) -> bool:
+    """Try it again then; false where it is no longer ours."""
+    return await _changed(tx, _LATER, delivery, error=error[:2000], next_at=tx.clock.now() + timedelta(seconds=after_s))
+
+
+async def park(tx: Tx, delivery: Delivery, error: str) -> bool:
+    """Give it up; false where it is no longer ours."""
+    return await _changed(tx, _PARK, delivery, error=error[:2000])
+
+
+async def _changed(tx: Tx, what: TextClause, delivery: Delivery, **values: Any) -> bool:
+    mine = {"event": delivery.event.id, "reaction": delivery.reaction, "attempts": delivery.attempts}
+    result = await tx.session.execute(what, {**mine, **values})
+    return bool(result.rowcount)  # type: ignore[attr-defined]
 
 
 async def parked(tx: Tx) -> list[dict[str, Any]]:
@@ -162,9 +154,3 @@ async def rerun(tx: Tx, event_id: UUID | None = None) -> int:
     again = len(result.all())
     await tx.session.execute(_NOTIFY)
     return again
-
-
-async def next_due(tx: Tx) -> datetime | None:
-    """When the earliest delayed delivery falls due."""
-    found: datetime | None = (await tx.session.execute(_NEXT_AT, {"now": tx.clock.now()})).scalar_one_or_none()
-    return found
