@@ -84,18 +84,22 @@ def _routes(app: FastAPI) -> None:
     from core.identity.factors import api as factors
     from core.identity.keys import api as keys
     from core.identity.people import api as people
+    from core.identity.scim import api as scim
+    from core.identity.scim import errors as scim_errors
+    from core.identity.scim import protocol
     from core.identity.sso import api as sso
     from core.privacy import api as privacy
     from core.tenants import api as tenants
 
     routers = [
         identity.public, identity.router, factors.router, keys.router, people.public, people.router, sso.public,
-        sso.router, tenants.router, deals.router, calls.uploads, calls.router, analysis.router, competitors.router,
-        forecasting.router, rollup.router, automation.router, content.router, audit.router, privacy.router,
-        models.router,
+        sso.router, scim.router, protocol.router, tenants.router, deals.router, calls.uploads, calls.router,
+        analysis.router, competitors.router, forecasting.router, rollup.router, automation.router, content.router,
+        audit.router, privacy.router, models.router,
     ]  # fmt: skip
     for router in routers:
         app.include_router(router)
+    app.state.problem_forms = {"/scim/": scim_errors.form}
     app.add_api_route("/healthz", healthz, tags=["operations"], summary="Is the process alive")
     if app.openapi_url:
         app.add_api_route("/asyncapi.json", asyncapi, include_in_schema=False)

@@ -28,6 +28,12 @@ class Endpoint:
         """Names in the path."""
         return [p["name"] for p in self.operation.get("parameters", []) if p["in"] == "path"]
 
+    @property
+    def ids(self) -> list[str]:
+        """Those of them that are the id of something."""
+        found = [p for p in self.operation.get("parameters", []) if p["in"] == "path"]
+        return [p["name"] for p in found if p["schema"].get("format") == "uuid"]
+
     def queries_of_ids(self) -> list[str]:
         """Names of query parameters that take the id of something."""
         found = [p for p in self.operation.get("parameters", []) if p["in"] == "query"]
@@ -63,7 +69,7 @@ class Bodies:
 
     def takes_ids(self, endpoint: Endpoint) -> bool:
         schema = self._json(endpoint)
-        return schema is not None and "@" in str(self._example(schema, "@"))
+        return schema is not None and "§" in str(self._example(schema, "§"))
 
     def body(self, endpoint: Endpoint, id_: str) -> Any:
         schema = self._json(endpoint)
@@ -71,8 +77,8 @@ class Bodies:
 
     def _json(self, endpoint: Endpoint) -> dict[str, Any] | None:
         content = endpoint.operation.get("requestBody", {}).get("content", {})
-        schema: dict[str, Any] | None = content.get("application/json", {}).get("schema")
-        return schema
+        kinds = [content[kind] for kind in ("application/json", "application/scim+json") if kind in content]
+        return kinds[0]["schema"] if kinds else None
 
     def _example(self, schema: dict[str, Any], id_: str) -> Any:
         schema = self._resolved(schema)
@@ -113,4 +119,8 @@ def _choices(schema: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _has_id(schema: dict[str, Any]) -> bool:
-    return any(kind.get("format") == "uuid" or _has_id(kind.get("items", {})) for kind in _choices(schema) if kind)
+    return any(
+        kind.get("format") == "uuid" or any(map(_has_id, [kind.get("items", {}), *kind.get("properties", {}).values()]))
+        for kind in _choices(schema)
+        if kind
+    )

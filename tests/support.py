@@ -38,7 +38,9 @@ class Api:
 
 
 class Client:
-    """The same with somebody's token."""
+    """The same with somebody's token. `directory`: the company's own, where it provisions people."""
+
+    directory: Client | None = None
 
     def __init__(self, api: Api, token: str) -> None:
         self._api = api
@@ -62,6 +64,13 @@ async def sign_up(api: Api, slug: str, email: str = "ana@example.com") -> dict[s
     assert answer.status_code == 201, answer.text
     session: dict[str, Any] = answer.json()
     return session
+
+
+async def new_directory(api: Api, admin: Client) -> Client:
+    """What the company's identity provider comes as."""
+    made = await admin.post("/v1/scim/tokens", json={"name": "Directory"})
+    assert made.status_code == 201, made.text
+    return Client(api, made.json()["token"])
 
 
 async def new_deal(client: Client, **fields: Any) -> dict[str, Any]:

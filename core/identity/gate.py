@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from core.identity import repository
 from core.identity.keys import api_keys
+from core.identity.scim import tokens as scim_tokens
 from core.kit.db import Database, Sees, Tx
 from core.kit.errors import Unauthenticated
 from core.kit.security import Identity, Tokens
@@ -28,6 +29,8 @@ class Gate:
         """Raises `Unauthenticated`."""
         if token.startswith(api_keys.PREFIX):
             return await api_keys.authenticate(self._db, self._roles, token)
+        if token.startswith(scim_tokens.PREFIX):
+            return await scim_tokens.authenticate(self._db, token)
         return self._tokens.check(token)
 
     async def admit(self, tx: Tx, identity: Identity) -> Identity:

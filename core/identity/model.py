@@ -18,6 +18,9 @@ class Session(TenantOwned, Base):
     method: Mapped[str] = mapped_column(String(16))  # password | sso | signup | invitation
     address: Mapped[str | None] = mapped_column(String(45), info={"personal": "address"})
     user_agent: Mapped[str | None] = mapped_column(String(300), info={"personal": "device"})
+    place: Mapped[str | None] = mapped_column(String(100), info={"personal": "location"})
+    latitude: Mapped[float | None] = mapped_column(info={"personal": "location"})
+    longitude: Mapped[float | None] = mapped_column(info={"personal": "location"})
     created_at: Mapped[datetime]
     authenticated_at: Mapped[datetime]  # when the person last proved to be there
     last_used_at: Mapped[datetime]

@@ -62,7 +62,7 @@ class Actor:
     """Who acts in a transaction, and from where."""
 
     user_id: UUID | None
-    kind: str  # user | api_key | system
+    kind: str  # user | api_key | scim | system
     address: str | None = None
     scopes: frozenset[str] = frozenset()
 

@@ -1,6 +1,7 @@
 """ETags of what is read, and changes that are made only to what was read (RFC 9110, 8.8.3 and 13.1).
 
-A tag is the hash of the answer's body, so there is no version to store, and none to forget to raise.
+A tag is the hash of the answer's body, so there is no version to store, and none to forget to raise. An answer that
+names its version itself keeps it.
 """
 
 from __future__ import annotations
@@ -58,6 +59,9 @@ def after_read(request: Request, response: Response) -> Response:
 
 def _tag(response: Response) -> str | None:
     """None of a stream: a file has no body in memory."""
+    own = response.headers.get("ETag")
+    if own is not None:
+        return own
     body = getattr(response, "body", None)
     return f'"{hashlib.sha256(body).hexdigest()[:32]}"' if isinstance(body, bytes) else None
 

@@ -50,8 +50,9 @@ _DECOY = "$argon2id$v=19$m=65536,t=3,p=4$c2FsZXNlZGdlLWRlY295$MDEyMzQ1Njc4OWFiY2
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks. `session_id`: None for a machine that came with an API key. `authenticated_at`: when the person last
-    proved to be there, known once the gate has admitted him."""
+    """Who asks. `session_id`: None for a machine, which came with an API key (`user_id` is its maker) or a token for
+    provisioning (`user_id` is the token's id). `authenticated_at`: when the person last proved to be there, known once
+    the gate has admitted him."""
 
     user_id: UUID
     tenant_id: UUID
@@ -59,6 +60,7 @@ class Identity:
     scopes: frozenset[str]
     session_id: UUID | None = None
     authenticated_at: datetime | None = None
+    kind: str = "user"  # user | api_key | scim
 
 
 class SigningKey:

@@ -40,6 +40,7 @@ log = logger("http")
 _NOT_YOURS = "42501"  # a row-level security policy refused the row
 _BAD_VALUE = "22"  # SQLSTATE class of data exceptions
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+ProblemForm = Callable[[HTTPConnection, SalesEdgeError], JSONResponse]
 
 
 class Replayed(Exception):
@@ -120,7 +121,8 @@ async def _in_transaction(original: Handler, request: Request, identity: Identit
         async with db.tenant(identity.tenant_id) as tx:
             tx.trace = request.state.request_id
             identity = request.state.identity = await request.app.state.services.gate.admit(tx, identity)
-            tx.actor = Actor(identity.user_id, "user", request.client.host if request.client else None, identity.scopes)
+            address = request.client.host if request.client else None
+            tx.actor = Actor(identity.user_id, identity.kind, address, identity.scopes)
             request.state.tx = tx
             if keyed and not is_form:
                 stored = await idempotency.recall(tx, request, identity.user_id, request.state.fingerprint)
@@ -207,12 +209,20 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 def problem(request: HTTPConnection, error: SalesEdgeError) -> JSONResponse:
-    """`application/problem+json` (RFC 9457), with the house's own fields beside the standard's."""
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+    """The refusal as its protocol writes it (`app.state.problem_forms`: prefix of paths → form), else as a problem."""
+    forms: dict[str, ProblemForm] = getattr(request.app.state, "problem_forms", {})
+    form = next((form for prefix, form in forms.items() if request.url.path.startswith(prefix)), _problem)
+    response = form(request, error)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
     if error.retryable:
-        headers["Retry-After"] = str(error.extra.get("retryAfter", 1))
-    told = told_of(request, error)
-    return JSONResponse(told, error.status, headers=headers, media_type="application/problem+json")
+        response.headers["Retry-After"] = str(error.extra.get("retryAfter", 1))
+    return response
+
+
+def _problem(request: HTTPConnection, error: SalesEdgeError) -> JSONResponse:
+    """`application/problem+json` (RFC 9457), with the house's own fields beside the standard's."""
+    return JSONResponse(told_of(request, error), error.status, media_type="application/problem+json")
 
 
 def told_of(request: HTTPConnection, error: SalesEdgeError) -> dict[str, Any]:

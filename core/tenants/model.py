@@ -26,6 +26,7 @@ class Tenant(Base):
     limits: Mapped[dict[str, Any]] = mapped_column(default=dict)
     autonomy: Mapped[str] = mapped_column(String(16), default="approve")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    suspended_at: Mapped[datetime | None]  # by the operator: nobody comes in until it is empty again
 
 
 class User(TenantOwned, Base):

@@ -24,9 +24,10 @@ from core.kit.relay import Relay
 from tests.core.datascience.models.made import PASSED, registered
 from tests.fakes.speech import encoded, silence, tone
 from tests.routes import Bodies, Endpoint, endpoints
-from tests.support import Api, Client, member, new_deal, sign_up
+from tests.support import Api, Client, member, new_deal, new_directory, sign_up
 
 MARK = "Zanzibar"
+SCIM = "urn:ietf:params:scim:schemas:core:2.0:"
 PUBLIC = {
     ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/.well-known/jwks.json"),
     ("POST", "/v1/invitations/accept"), ("POST", "/v1/password/forgot"), ("POST", "/v1/password/reset"),
@@ -56,6 +57,7 @@ async def sides(api: Api) -> Sides:
     signed = await sign_up(api, "side-a", email="ana@a.example")
     a, a_tenant = Client(api, signed["access_token"]), UUID(signed["tenant_id"])
     b = Client(api, (await sign_up(api, "side-b", email="bea@b.example"))["access_token"])
+    a.directory, b.directory = await new_directory(api, a), await new_directory(api, b)
     await furnish(api, a)
     return Sides(api, a, b, a_tenant, tuple(owned(api, a_tenant)))
 
@@ -79,6 +81,11 @@ async def furnish(api: Api, a: Client) -> None:
     assert (await a.post(f"/v1/contacts/{contact_id}/consents", json=consent)).status_code == 201
     number = {"by": "all", "month": "2027-01", "value_cents": 100_000_00, "reason": f"{MARK} told me"}
     assert (await a.post("/v1/forecasts/overrides", json=number)).status_code == 201
+    assert a.directory is not None
+    provisioned = {"schemas": [SCIM + "User"], "userName": "vera@zanzibar.example", "displayName": f"{MARK} Vera"}
+    vera = await a.directory.post("/scim/v2/Users", json=provisioned)
+    group = {"schemas": [SCIM + "Group"], "displayName": f"{MARK} team", "members": [{"value": vera.json()["id"]}]}
+    assert (await a.directory.post("/scim/v2/Groups", json=group)).status_code == 201
     key = {"name": f"{MARK} key", "scopes": ["can_view_deals"]}
     assert (await a.post("/v1/api-keys", json=key)).status_code == 201
     assert (await a.post("/v1/me/second-factor")).status_code == 201
@@ -148,6 +155,8 @@ def plain(answer: httpx2.Response, *ids: str) -> tuple[int, str]:
 
 async def ask(client: Client, endpoint: Endpoint, id_: str, bodies: Bodies, *, in_path: str | None = None) -> Any:
     path = endpoint.path
+    if path.startswith("/scim/"):
+        client = client.directory or client
     for name in endpoint.parameters:
         path = path.replace(f"{{{name}}}", in_path or id_)
     query = dict.fromkeys(endpoint.queries_of_ids(), id_)
@@ -183,7 +192,7 @@ async def test_the_seed_opens_every_route_that_shows_one_thing(sides: Sides) -> 
     """Else the attacks below would knock at empty rooms."""
     bodies = Bodies(create_app(sides.api.services))
     for endpoint in sides.endpoints():
-        if endpoint.method == "GET" and endpoint.parameters:
+        if endpoint.method == "GET" and endpoint.ids:
             answers = [await ask(sides.a, endpoint, id_, bodies) for id_ in sides.ids]
             assert 200 in {answer.status_code for answer in answers}, endpoint.path
 

@@ -1,18 +1,16 @@
-"""API keys: `sek_<id>_<secret>`, where the id names key and tenant, so that the key is looked up behind the tenant's
-row-level security like everything else.
+"""API keys: `sek_<id>_<secret>`.
 
 A key acts in the name of its maker. It may do what it was made for as long as its maker may still do it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import secrets
 from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
+from core.identity import bearer
 from core.identity.keys import repository
 from core.identity.keys.model import ApiKey
 from core.kit.db import Database, Tx
@@ -22,7 +20,6 @@ from core.kit.security import Identity
 from core.tenants.permissions import Roles
 
 PREFIX = "sek_"
-_ID_DIGITS = 64
 _REFUSED = "The API key is not good: it is misspelt, has expired, or was rotated or deleted. Ask who made it."
 
 
@@ -34,15 +31,15 @@ async def create(
         raise Invalid("The key would have expired already.", problems=[FieldProblem("body.expires_at", "is past")])
     if lacking := sorted(set(scopes) - maker.scopes):
         raise Forbidden(f"You cannot give what you may not do yourself: {', '.join(lacking)}.")
-    secret = secrets.token_urlsafe(32)
+    secret = bearer.new_secret()
     row = ApiKey(
-        id=new_id(), tenant_id=tx.tenant_id, name=name, secret_hash=_hash(secret), scopes=sorted(set(scopes)),
+        id=new_id(), tenant_id=tx.tenant_id, name=name, secret_hash=bearer.hash_of(secret), scopes=sorted(set(scopes)),
         created_by=maker.user_id, created_at=tx.clock.now(), expires_at=expires_at,
     )  # fmt: skip
     await repository.add(tx, row)
     after = {"name": name, "scopes": row.scopes, "expires_at": expires_at.isoformat() if expires_at else None}
     tx.audit("api_key.created", f"api_key:{row.id}", after=after)
-    return row, _written(row, secret)
+    return row, bearer.written(PREFIX, row.id, row.tenant_id, secret)
 
 
 async def rotate(tx: Tx, key_id: UUID, asking: Identity) -> tuple[ApiKey, str]:
@@ -51,10 +48,10 @@ async def rotate(tx: Tx, key_id: UUID, asking: Identity) -> tuple[ApiKey, str]:
     row = await repository.key(tx, key_id, lock=True)
     if row.created_by != asking.user_id:
         raise Forbidden("Only who made a key can rotate it. Delete it and make one of your own.")
-    secret = secrets.token_urlsafe(32)
-    row.secret_hash, row.rotated_at = _hash(secret), tx.clock.now()
+    secret = bearer.new_secret()
+    row.secret_hash, row.rotated_at = bearer.hash_of(secret), tx.clock.now()
     tx.audit("api_key.rotated", f"api_key:{row.id}")
-    return row, _written(row, secret)
+    return row, bearer.written(PREFIX, row.id, row.tenant_id, secret)
 
 
 async def delete(tx: Tx, key_id: UUID) -> None:
@@ -65,7 +62,10 @@ async def delete(tx: Tx, key_id: UUID) -> None:
 
 async def authenticate(db: Database, roles: Roles, token: str) -> Identity:
     """Who comes with this key, and what it may do now. Raises `Unauthenticated`, the same for every reason."""
-    tenant_id, key_id, hashed = _parse(token)
+    parsed = bearer.parse(PREFIX, token)
+    if parsed is None:
+        raise Unauthenticated(_REFUSED)
+    tenant_id, key_id, hashed = parsed
     # A transaction of its own: that a key was used stays noted even where the request is then refused.
     async with db.tenant(tenant_id) as tx:
         found = await repository.with_maker(tx, key_id)
@@ -74,29 +74,10 @@ async def authenticate(db: Database, roles: Roles, token: str) -> Identity:
             if maker.is_active and (row.expires_at is None or row.expires_at > tx.clock.now()):
                 await repository.note_use(tx, key_id)
                 scopes = roles.scopes(maker.roles).intersection(row.scopes)
-                return Identity(maker.id, tenant_id, (), scopes)
+                return Identity(maker.id, tenant_id, (), scopes, kind="api_key")
     raise Unauthenticated(_REFUSED)
 
 
 def prefix(row: ApiKey) -> str:
     """How the key begins, to be told apart from others."""
     return PREFIX + row.id.hex
-
-
-def _written(row: ApiKey, secret: str) -> str:
-    return f"{PREFIX}{row.id.hex}{row.tenant_id.hex}_{secret}"
-
-
-def _parse(token: str) -> tuple[UUID, UUID, bytes]:
-    named, _, secret = token.removeprefix(PREFIX).partition("_")
-    try:
-        raw = bytes.fromhex(named)
-    except ValueError:
-        raw = b""
-    if not token.startswith(PREFIX) or len(raw) != _ID_DIGITS // 2 or not secret:
-        raise Unauthenticated(_REFUSED)
-    return UUID(bytes=raw[16:]), UUID(bytes=raw[:16]), _hash(secret)
-
-
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()

@@ -10,8 +10,9 @@ from sqlalchemy.exc import IntegrityError
 
 from core.identity.api import answer, lifetimes, origin
 from core.identity.schemas import SessionOpened
+from core.identity.scim import groups as scim_groups
 from core.identity.sessions import Opened, open_session
-from core.identity.sso import enter, repository
+from core.identity.sso import enter, repository, rules
 from core.identity.sso.model import SsoProvider
 from core.identity.sso.schemas import (
     ProviderChange,
@@ -35,7 +36,6 @@ public = APIRouter(prefix="/v1/sso", tags=["single sign-on"], route_class=Public
 router = APIRouter(prefix="/v1/sso", tags=["single sign-on"], route_class=TenantRoute)
 MANAGE = allow("can_manage_sso")
 COOKIE = "__Host-sso"
-NEVER_BY_GROUP = frozenset({"SYSTEM", "SUPER_ADMIN"})
 
 
 # ── signing in ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -190,6 +190,8 @@ async def write_settings(
         raise Conflict("With no enabled provider nobody could come in. Add a provider first.")
     before = SsoSettingsOut.model_validate(await repository.settings(tx)).model_dump()
     row = await repository.save_settings(tx, **body.model_dump())
+    if before["group_roles"] != body.group_roles:
+        await scim_groups.apply_to_all(tx, before["group_roles"])
     tx.audit("sso.settings_changed", f"tenant:{tx.tenant_id}", before=before, after=body.model_dump())
     return SsoSettingsOut.model_validate(row)
 
@@ -199,7 +201,7 @@ def check_roles(table: Roles, identity: Identity, named: Iterable[str]) -> None:
     for role in named:
         if not table.scopes([role]):
             raise Invalid(f"There is no role {role}. The roles stand in configs/roles.yaml.")
-        if role in NEVER_BY_GROUP - set(identity.roles) or role == "SYSTEM":
+        if role in rules.NEVER_BY_GROUP - set(identity.roles) or role == "SYSTEM":
             raise Forbidden(f"The role {role} cannot be given by a group.")
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 
+NEVER_BY_GROUP = frozenset({"SYSTEM", "SUPER_ADMIN"})
+
 
 def verified_email(claims: Mapping[str, Any], allowed_domains: Collection[str]) -> str | None:
     """The address that the provider vouches for, where its domain is one of the tenant's; None otherwise.

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from core.tenants.schemas import In, Name, Slug
+from core.tenants.schemas import In, Slug
 
 Domain = Annotated[
     str,
@@ -84,23 +84,3 @@ class SsoSettingsOut(BaseModel):
     sso_only: bool
     default_role: str
     group_roles: dict[str, str]
-
-
-class ScimTokenIn(In):
-    name: Name
-
-
-class ScimTokenOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    id: UUID
-    name: str
-    created_at: datetime
-    last_used_at: datetime | None
-
-
-class ScimTokenMade(ScimTokenOut):
-    """`token` is shown this once. Several may be good at a time: make the next, change the client, delete the old."""
-
-    token: str
-    base_url: str
