@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from cluster.model_commands import models
+from cluster.model_commands import drift, models
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -30,6 +30,7 @@ app.add_typer(privacy, name="privacy")
 app.add_typer(events, name="events")
 app.add_typer(forecast, name="forecast")
 app.add_typer(models, name="models")
+app.add_typer(drift, name="drift")
 app.add_typer(train, name="train")
 
 

@@ -1,10 +1,11 @@
-"""`salesedge models …`: versions of models, for the one who runs the installation."""
+"""`salesedge models …` and `salesedge drift …`: versions of models, for the one who runs the installation."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from uuid import UUID
 
 import typer
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 models = typer.Typer(no_args_is_help=True, help="Versions of models, and the starter models that engines load.")
+drift = typer.Typer(no_args_is_help=True, help="Do models still see what they were taught on, and are they right?")
 Named = Annotated[str, typer.Argument(help="As in forecast-global@3, or its id", metavar="VERSION")]
 Language = Annotated[str, typer.Option(help="Of the verdict: en or pt")]
 
@@ -108,3 +110,24 @@ def sync() -> None:
     from cluster.models import synced
 
     typer.echo(f"{on_servers(synced)} aliases are as the database says.")
+
+
+@drift.command("check")
+def check_drift(language: Language = "en") -> None:
+    """Look at every version in every tenant, and propose what should follow. Run it every night."""
+    from cluster.drift import checked
+
+    for line in on_servers(lambda settings: checked(settings, language)):
+        typer.echo(line)
+
+
+@drift.command("recalibrate")
+def recalibrate(
+    version: Named, tenant: Annotated[UUID | None, typer.Option(help="Whose outcomes draw it")] = None,
+    language: Language = "en",
+) -> None:  # fmt: skip
+    """Draw a version's calibration anew by newer outcomes; what comes of it has to pass the gate."""
+    from cluster.drift import recalibrated
+
+    for line in on_servers(lambda settings: recalibrated(settings, version, tenant, language)):
+        typer.echo(line)

@@ -28,24 +28,24 @@ _MOST_LISTED = 200
 
 
 @dataclass(frozen=True, slots=True)
-class _House:
+class House:
     settings: Settings
     db: Database
     objects: ObjectStore
 
 
 @asynccontextmanager
-async def _house(settings: Settings) -> AsyncIterator[_House]:
+async def house(settings: Settings) -> AsyncIterator[House]:
     db = bootstrap.database(settings, bootstrap.database_url(settings))
     try:
-        yield _House(settings, db, bootstrap.object_store(settings))
+        yield House(settings, db, bootstrap.object_store(settings))
     finally:
         await db.close()
 
 
 async def listed(settings: Settings, context: str | None = None, scope: str | None = None) -> list[str]:
     """A line for each version, newest first; `*` marks who answers."""
-    async with _house(settings) as house, house.db.system() as tx:
+    async with house(settings) as home, home.db.system() as tx:
         page = PageRequest(limit=_MOST_LISTED, before=None)
         rows = await repository.versions(tx, page, context=context, scope=scope)
     return [_line(row) for row in rows]
@@ -53,9 +53,9 @@ async def listed(settings: Settings, context: str | None = None, scope: str | No
 
 async def shown(settings: Settings, named: str, language: str = "en") -> list[str]:
     """What is known of one version."""
-    async with _house(settings) as house:
-        row = await _find(house.db, named)
-        async with house.db.system() as tx:
+    async with house(settings) as home:
+        row = await find(home.db, named)
+        async with home.db.system() as tx:
             changes = await repository.changes(tx, row.id)
     lines = [_line(row), f"id           {row.id}", f"run          {row.run_id}", f"data         {row.fingerprint}"]
     lines += [f"code         {row.code}", f"bundle       {row.object_key}"]
@@ -68,9 +68,9 @@ async def shown(settings: Settings, named: str, language: str = "en") -> list[st
 
 async def compared(settings: Settings, one: str, other: str, alpha: float = 0.05, language: str = "en") -> list[str]:
     """Two versions on the rows that both held out."""
-    async with _house(settings) as house:
-        a, b = await _find(house.db, one), await _find(house.db, other)
-        found = await comparing.compare(house.objects, a, b, alpha=alpha)
+    async with house(settings) as home:
+        a, b = await find(home.db, one), await find(home.db, other)
+        found = await comparing.compare(home.objects, a, b, alpha=alpha)
     lines = [f"{found.rows} rows of {found.deals} deals, held out by both", f"{'':10} {'a':>8} {'b':>8}"]
     for name in found.quality_a:
         lines.append(f"{name:10} {found.quality_a[name]:8.4f} {found.quality_b.get(name, float('nan')):8.4f}")
@@ -80,20 +80,20 @@ async def compared(settings: Settings, one: str, other: str, alpha: float = 0.05
 
 
 async def promoted(settings: Settings, named: str, *, force: bool = False) -> str:
-    async with _house(settings) as house:
-        row = await _find(house.db, named)
-        async with versions.transaction(house.db, Scope.parse(row.scope)) as tx:
-            row = await versions.promote(tx, house.objects, row.id, force=force)
-        await _mirror(house, row)
+    async with house(settings) as home:
+        row = await find(home.db, named)
+        async with versions.transaction(home.db, Scope.parse(row.scope)) as tx:
+            row = await versions.promote(tx, home.objects, row.id, force=force)
+        await _mirror(home, row)
     return f"{_called(row)} is the champion. Serving follows within seconds."
 
 
 async def rolled_back(settings: Settings, named: str) -> str:
-    async with _house(settings) as house:
-        row = await _find(house.db, named)
-        async with versions.transaction(house.db, Scope.parse(row.scope)) as tx:
-            champion = await versions.roll_back(tx, house.objects, row.id)
-        await _mirror(house, row)
+    async with house(settings) as home:
+        row = await find(home.db, named)
+        async with versions.transaction(home.db, Scope.parse(row.scope)) as tx:
+            champion = await versions.roll_back(tx, home.objects, row.id)
+        await _mirror(home, row)
     if champion is None:
         return f"There is no champion of {row.name} any more: the next wider scope answers, or the base rate."
     return f"{_called(champion)} is the champion. Serving follows within seconds."
@@ -101,14 +101,14 @@ async def rolled_back(settings: Settings, named: str) -> str:
 
 async def challenged(settings: Settings, named: str, share: float | None) -> str:
     """`share` None: the challenge ends."""
-    async with _house(settings) as house:
-        row = await _find(house.db, named)
-        async with versions.transaction(house.db, Scope.parse(row.scope)) as tx:
+    async with house(settings) as home:
+        row = await find(home.db, named)
+        async with versions.transaction(home.db, Scope.parse(row.scope)) as tx:
             if share is None:
-                row = await versions.stand_down(tx, house.objects, row.id)
+                row = await versions.stand_down(tx, home.objects, row.id)
             else:
-                row = await versions.challenge(tx, house.objects, row.id, share=share)
-        await _mirror(house, row)
+                row = await versions.challenge(tx, home.objects, row.id, share=share)
+        await _mirror(home, row)
     if share is None:
         return f"{_called(row)} challenges nobody."
     return f"{_called(row)} answers {share:.0%} of the deals." if share else f"{_called(row)} answers in the shadow."
@@ -116,17 +116,17 @@ async def challenged(settings: Settings, named: str, share: float | None) -> str
 
 async def synced(settings: Settings) -> int:
     """Write every pointer again and let MLflow's aliases follow: after a crash, or promotions over HTTP. How many."""
-    async with _house(settings) as house:
-        async with house.db.system() as tx:
+    async with house(settings) as home:
+        async with home.db.system() as tx:
             rows = await repository.bearers(tx)
         for row in rows:
-            async with versions.transaction(house.db, Scope.parse(row.scope)) as tx:
-                await versions.republish(tx, house.objects, row.id)
-            await _mirror(house, row)
+            async with versions.transaction(home.db, Scope.parse(row.scope)) as tx:
+                await versions.republish(tx, home.objects, row.id)
+            await _mirror(home, row)
     return len(rows)
 
 
-async def _find(db: Database, named: str) -> ModelVersion:
+async def find(db: Database, named: str) -> ModelVersion:
     async with db.system() as tx:
         name, at, number = named.rpartition("@")
         if at and number.isdigit():
@@ -137,10 +137,10 @@ async def _find(db: Database, named: str) -> ModelVersion:
             raise BadInput("Name a version as in forecast-global@3, or by its id; `salesedge models list`.") from None
 
 
-async def _mirror(house: _House, row: ModelVersion) -> None:
+async def _mirror(home: House, row: ModelVersion) -> None:
     from cluster.training import registry
 
-    await mirror(house.db, await asyncio.to_thread(registry, house.settings), row.context, Scope.parse(row.scope))
+    await mirror(home.db, await asyncio.to_thread(registry, home.settings), row.context, Scope.parse(row.scope))
 
 
 def _line(row: ModelVersion) -> str:

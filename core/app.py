@@ -76,6 +76,7 @@ def _routes(app: FastAPI) -> None:
     from core.calls import api as calls
     from core.competitors import api as competitors
     from core.content import api as content
+    from core.datascience.drift import api as drift
     from core.datascience.models import api as models
     from core.deals import api as deals
     from core.forecasting import api as forecasting
@@ -95,7 +96,7 @@ def _routes(app: FastAPI) -> None:
         identity.public, identity.router, factors.router, keys.router, people.public, people.router, sso.public,
         sso.router, scim.router, protocol.router, tenants.router, deals.router, calls.uploads, calls.router,
         analysis.router, competitors.router, forecasting.router, rollup.router, automation.router, content.router,
-        audit.router, privacy.router, models.router,
+        audit.router, privacy.router, models.router, drift.router, drift.slow,
     ]  # fmt: skip
     for router in routers:
         app.include_router(router)

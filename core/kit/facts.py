@@ -122,6 +122,31 @@ class CallFailed(Data):
     """A stage of the call was given up."""
 
 
+# ── models ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@FACTS.of(EventType.DRIFT_FOUND)
+class DriftFound(Data):
+    """Something about a model is over the tenant's limits. `subject`: the report."""
+
+    version_id: UUID
+    proposal_id: UUID
+    action: Literal["retrain", "recalibrate"]
+    automatic: bool = Field(description="The training was started without anybody's word")
+    kinds: list[str] = Field(description="input, score, auc, brier, ece")
+
+
+@FACTS.of(EventType.TRAINING_REQUESTED)
+class TrainingRequested(Data):
+    """A model of the tenant's own shall be trained. `subject`: the proposal or the job that it comes of."""
+
+    context: str
+    algorithm: str | None = None
+    action: Literal["retrain", "recalibrate"] = "retrain"
+    why: Literal["drift", "person"] = "person"
+    version_id: UUID | None = Field(None, description="The version because of which, where there is one")
+
+
 # ── tasks ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -41,9 +41,9 @@ NOT_PERSONAL = {
         deal_changes.field deals.currency deals.outcome deals.stage deliveries.reaction deliveries.status drafts.kind
         drafts.language drafts.status drafts.written_by events.type forecasts.basis forecasts.cause_type forecasts.model
         feature_rows.cause_type feature_rows.code feature_rows.entity feature_rows.feature_set feature_rows.module
-        forecasts.risk forecasts.version idempotency_keys.route model_changes.action model_versions.algorithm
-        model_versions.alias model_versions.code model_versions.context model_versions.name model_versions.scope
-        model_versions.status sessions.method sessions.revoked_why tasks.kind
+        drift_proposals.action drift_proposals.status forecasts.risk forecasts.version idempotency_keys.route
+        model_changes.action model_versions.algorithm model_versions.alias model_versions.code model_versions.context
+        model_versions.name model_versions.scope model_versions.status sessions.method sessions.revoked_why tasks.kind
         tasks.status tasks.template tenants.autonomy tenants.currency tenants.locale tenants.plan tenants.time_zone
         prediction_logs.basis prediction_logs.context prediction_logs.model prediction_logs.role prediction_logs.source
         prediction_logs.version transcripts.engine transcripts.language users.roles api_keys.scopes
@@ -68,6 +68,7 @@ NOT_PERSONAL = {
     "ids and numbers, never content": """
         audit_entries.after audit_entries.before audit_entries.subject
         deal_changes.after deal_changes.before events.data events.trace forecasts.features forecasts.reasons
+        drift_reports.findings drift_reports.inputs drift_reports.quality drift_reports.score
         model_versions.baseline model_versions.importance model_versions.inputs model_versions.leaks
         model_versions.metrics model_versions.parameters model_versions.verdict person_requests.counts
         prediction_logs.input prediction_logs.outside prediction_logs.output tasks.reasons""",

@@ -15,12 +15,14 @@ import pytest
 from sqlalchemy import make_url
 
 from core.app import create_app
+from core.datascience.models import versions
 from core.datascience.models.pointers import Scope
 from core.flows import REACTIONS
 from core.kit.db import APP_ROLE, Base
 from core.kit.events import Event, EventType
 from core.kit.ids import new_id
 from core.kit.relay import Relay
+from tests.core.datascience.drift.made import proposed
 from tests.core.datascience.models.made import PASSED, registered
 from tests.fakes.speech import encoded, silence, tone
 from tests.routes import Bodies, Endpoint, endpoints
@@ -106,7 +108,10 @@ async def furnish(api: Api, a: Client) -> None:
     tenant_id = api.services.tokens.check(a.token).tenant_id
     async with api.services.db.tenant(tenant_id) as tx:
         own = Scope.of_tenant(tenant_id)
-        await registered(tx, api.services.objects, own, 1, PASSED, parameters={"note": MARK})
+        first = await registered(tx, api.services.objects, own, 1, PASSED, parameters={"note": MARK})
+        await registered(tx, api.services.objects, own, 2, PASSED)
+        await versions.challenge(tx, api.services.objects, first.id)
+        await proposed(tx, first)
     fell = {"call_id": call.json()["id"], "probability": 0.3, "before": 0.9}
     await api.services.agents.handle(Event(EventType.FORECAST_CHANGED, tenant_id, UUID(deal["id"]), fell))
     await relay.drain()

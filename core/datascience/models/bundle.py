@@ -69,7 +69,8 @@ class Stack(_Part):
 
 class Meta(_Part):
     """What is known of a model beside its files. `calibration`, `interval`, `days` and `amount` are the JSON of
-    `calibration` and `conformal`, empty where there is none."""
+    `calibration` and `conformal`, `reference` (of inputs and score, for drift) that of `reference`, empty where there
+    is none."""
 
     algorithm: Algorithm
     context: Context
@@ -79,6 +80,7 @@ class Meta(_Part):
     days: dict[str, Any] = {}
     amount: dict[str, Any] = {}
     metrics: dict[str, float] = {}
+    reference: dict[str, Any] = {}
     deals: int = Field(0, ge=0)
     fingerprint: str = ""
     code: str = ""

@@ -74,10 +74,9 @@ def _row(bundle: Bundle, scorer: Scorer, rng: np.random.Generator) -> Inputs:
     import numpy as np
 
     x = np.array([[rng.uniform(f.low, f.high) for f in bundle.meta.features]], np.float32)
-    channels = getattr(scorer, "channels", 0)
-    if not channels:
+    if not scorer.channels:
         return Inputs(x)
-    events = rng.normal(size=(1, _STEPS, channels)).astype(np.float32)
+    events = rng.normal(size=(1, _STEPS, scorer.channels)).astype(np.float32)
     return Inputs(x, events, np.array([_STEPS], np.int64))
 
 

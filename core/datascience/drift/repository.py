@@ -1,0 +1,208 @@
+"""The queries about drift: what was predicted, what came of it, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Date, and_, cast, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import aliased
+
+from core.datascience.drift.model import DriftProposal, DriftReport, DriftSettings
+from core.datascience.models.model import ModelVersion
+from core.datascience.models.pointers import Scope
+from core.datascience.predictions.model import PredictionRow
+from core.deals.model import Deal
+from core.kit.db import Base, Tx
+from core.kit.errors import NotFound
+from core.kit.pages import PageRequest
+
+_MOST_DEALS = 5000
+_TOGETHER = timedelta(minutes=5)
+"""How far behind the champion's answer the shadow's may be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One prediction of a deal that is closed now. `won`: it came as the context means it."""
+
+    deal_id: UUID
+    at: datetime
+    probability: float
+    won: bool
+    closed_at: datetime
+    input: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What two versions said of one input of a deal that is closed now."""
+
+    deal_id: UUID
+    closed_at: datetime | None
+    won: bool
+    champion: float
+    challenger: float
+
+
+async def settings(tx: Tx) -> DriftSettings | None:
+    return await tx.session.scalar(select(DriftSettings))
+
+
+async def add(tx: Tx, rows: Sequence[Base]) -> None:
+    tx.session.add_all(rows)
+    await tx.session.flush()
+
+
+def _of(row: ModelVersion, log: Any = PredictionRow) -> ColumnElement[bool]:
+    """The answers of one version."""
+    scope = Scope.parse(row.scope)
+    found = and_(log.context == row.context, log.basis == scope.kind, log.version == str(row.version))
+    if scope.kind == "segment":
+        said = func.translate(func.lower(log.input["segment"].astext), "- ", "__")
+        found = and_(found, said == scope.segment)
+    return found
+
+
+def _came(row: ModelVersion) -> ColumnElement[bool]:
+    """Did it come as predicted? A risk is that of losing."""
+    return Deal.outcome == ("lost" if row.context == "risk" else "won")
+
+
+async def newest_inputs(tx: Tx, row: ModelVersion, since: datetime) -> list[tuple[dict[str, Any], float]]:
+    """The features and the probability of the newest answer for each deal."""
+    query = (
+        select(PredictionRow.input, PredictionRow.probability)
+        .ext(distinct_on(PredictionRow.deal_id))
+        .where(_of(row), PredictionRow.deal_id.is_not(None), PredictionRow.at >= since)
+        .order_by(PredictionRow.deal_id, PredictionRow.id.desc())
+        .limit(_MOST_DEALS)
+    )
+    return [(input_["features"], p) for input_, p in await tx.session.execute(query)]
+
+
+async def outcomes(tx: Tx, row: ModelVersion, since: datetime) -> list[Outcome]:
+    """What the version said of deals that closed since, once for each week of a deal, in the order of closing."""
+    week = cast(func.date_trunc("week", PredictionRow.at), Date)
+    newest = (
+        select(PredictionRow.id)
+        .ext(distinct_on(PredictionRow.deal_id, week))
+        .join(Deal, Deal.id == PredictionRow.deal_id)
+        .where(_of(row), Deal.outcome.is_not(None), Deal.closed_at >= since, PredictionRow.at < Deal.closed_at)
+        .order_by(PredictionRow.deal_id, week, PredictionRow.id.desc())
+    )
+    query = (
+        select(
+            PredictionRow.deal_id, PredictionRow.at, PredictionRow.probability, _came(row), Deal.closed_at,
+            PredictionRow.input,
+        )
+        .join(Deal, Deal.id == PredictionRow.deal_id)
+        .where(PredictionRow.id.in_(newest))
+        .order_by(Deal.closed_at, Deal.id, PredictionRow.at)
+    )  # fmt: skip
+    return [Outcome(*values) for values in await tx.session.execute(query)]
+
+
+async def shadow_pairs(tx: Tx, champion: ModelVersion, challenger: ModelVersion, since: datetime) -> list[Pair]:
+    """Where both answered the same input, in the order of closing."""
+    his = aliased(PredictionRow)
+    query = (
+        select(Deal.id, Deal.closed_at, _came(champion), PredictionRow.probability, his.probability)
+        .ext(distinct_on(Deal.closed_at, Deal.id, his.id))
+        .join(Deal, Deal.id == PredictionRow.deal_id)
+        .join(
+            his,
+            and_(
+                his.deal_id == PredictionRow.deal_id, his.input == PredictionRow.input, _of(challenger, his),
+                his.role == "shadow", his.at.between(PredictionRow.at, PredictionRow.at + _TOGETHER),
+            ),
+        )
+        .where(
+            _of(champion), PredictionRow.role == "champion", PredictionRow.at >= since, Deal.outcome.is_not(None),
+            PredictionRow.at < Deal.closed_at,
+        )
+        .order_by(Deal.closed_at, Deal.id, his.id, PredictionRow.id.desc())
+    )  # fmt: skip
+    return [Pair(*values) for values in await tx.session.execute(query)]
+
+
+async def proposals(tx: Tx, page: PageRequest, status: str | None = None) -> list[DriftProposal]:
+    query = select(DriftProposal).order_by(DriftProposal.id.desc()).limit(page.limit)
+    if page.before is not None:
+        query = query.where(DriftProposal.id < page.before)
+    if status is not None:
+        query = query.where(DriftProposal.status == status)
+    return list(await tx.session.scalars(query))
+
+
+async def proposal(tx: Tx, proposal_id: UUID) -> DriftProposal:
+    row = await tx.session.get(DriftProposal, proposal_id, with_for_update=True, populate_existing=True)
+    if row is None:
+        raise NotFound("There is no such proposal. GET /v1/insights/drift/proposals lists them.")
+    return row
+
+
+async def open_proposal(tx: Tx, version_id: UUID) -> DriftProposal | None:
+    query = select(DriftProposal).where(DriftProposal.version_id == version_id, DriftProposal.status == "open")
+    return await tx.session.scalar(query)
+
+
+async def newest_reports(tx: Tx) -> list[DriftReport]:
+    """The newest of each version."""
+    query = select(DriftReport).ext(distinct_on(DriftReport.version_id))
+    return list(await tx.session.scalars(query.order_by(DriftReport.version_id, DriftReport.id.desc())))
+
+
+async def reports(tx: Tx, page: PageRequest, version_id: UUID) -> list[DriftReport]:
+    """Newest first."""
+    query = select(DriftReport).where(DriftReport.version_id == version_id)
+    if page.before is not None:
+        query = query.where(DriftReport.id < page.before)
+    return list(await tx.session.scalars(query.order_by(DriftReport.id.desc()).limit(page.limit)))
+
+
+async def versions_of(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, ModelVersion]:
+    rows = await tx.session.scalars(select(ModelVersion).where(ModelVersion.id.in_(ids)))
+    return {row.id: row for row in rows}
+
+
+# ── scores over time ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def scores_of_deal(
+    tx: Tx, deal_id: UUID, context: str, since: datetime | None, limit: int
+) -> list[PredictionRow]:
+    """What people were told of a deal, newest first."""
+    query = select(PredictionRow).where(
+        PredictionRow.deal_id == deal_id, PredictionRow.context == context, PredictionRow.role != "shadow"
+    )
+    if since is not None:
+        query = query.where(PredictionRow.at >= since)
+    return list(await tx.session.scalars(query.order_by(PredictionRow.id.desc()).limit(limit)))
+
+
+async def scores_of_version(tx: Tx, row: ModelVersion, since: datetime) -> list[dict[str, Any]]:
+    """By week: how many answers about how many deals, their mean and spread, and what share of those deals came."""
+    week = cast(func.date_trunc("week", PredictionRow.at), Date).label("week")
+    spread = [
+        func.percentile_cont(q).within_group(PredictionRow.probability).label(name)
+        for name, q in (("low", 0.1), ("middle", 0.5), ("high", 0.9))
+    ]
+    closed = Deal.outcome.is_not(None)
+    query = (
+        select(
+            week, func.count().label("answers"), func.count(PredictionRow.deal_id.distinct()).label("deals"),
+            func.avg(PredictionRow.probability).label("mean"), *spread,
+            func.count(Deal.id.distinct()).filter(closed).label("closed"),
+            func.count(Deal.id.distinct()).filter(_came(row)).label("came"),
+        )
+        .outerjoin(Deal, Deal.id == PredictionRow.deal_id)
+        .where(_of(row), PredictionRow.at >= since)
+        .group_by(week)
+        .order_by(week)
+    )  # fmt: skip
+    return [dict(values) for values in (await tx.session.execute(query)).mappings()]
