@@ -1,9 +1,8 @@
-"""Training jobs over the product's own data: read deals, fit on Ray, register, promote, tell serving."""
+"""Training jobs over the product's own data: read deals, fit on Ray, register, ask the gate, tell serving."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -12,7 +11,14 @@ from sqlalchemy import make_url
 
 from cluster.embedded import create_database
 from core import bootstrap
-from core.datascience.models.pointers import CHAMPION, Pointer, Scope, bundle_key, pointer_key
+from core.datascience.models import verdicts
+from core.datascience.models.admit import Admitted, admit
+from core.datascience.models.bundle import unpack
+from core.datascience.models.cost import measure
+from core.datascience.models.gate import Limits
+from core.datascience.models.importance import importance
+from core.datascience.models.pointers import Scope
+from core.datascience.models.versions import Trained
 from core.deals import repository as deals
 from core.forecasting.features import DealHistory
 from core.forecasting.history import history
@@ -35,15 +41,17 @@ async def train_forecasting(
     try:
         say("reading deals")
         histories = await _histories(db, tenant_id)
+        scope = Scope.of_tenant(tenant_id) if tenant_id else Scope.everybody()
+        report = await asyncio.to_thread(
+            train, histories, algorithm=algorithm, say=say, least=settings.forecasting.min_closed_deals
+        )
+        say("logging to MLflow, registering, asking the gate")
+        admitted = await _register(settings, db, scope, report)
     finally:
         await db.close()
-    scope = Scope.of_tenant(tenant_id) if tenant_id else Scope.everybody()
-    report = await asyncio.to_thread(
-        train, histories, algorithm=algorithm, say=say, least=settings.forecasting.min_closed_deals
-    )
-    say("logging to MLflow and registering")
-    version = await _register(settings, scope, report)
-    say(f"version {version} is the champion of {'this tenant' if tenant_id else 'all tenants'}")
+    for line in verdicts.tell(admitted.verdict, "en"):
+        say(line)
+    say(f"{admitted.row.name}@{admitted.row.version} is {admitted.row.status}")
     return report
 
 
@@ -61,22 +69,22 @@ async def _histories(db: Database, tenant_id: UUID | None) -> list[DealHistory]:
     return found
 
 
-async def _register(settings: Settings, scope: Scope, report: Report) -> int:
-    objects = bootstrap.object_store(settings)
+async def _register(settings: Settings, db: Database, scope: Scope, report: Report) -> Admitted:
+    """Through the gate: the version, and what the gate said of it."""
     runs = await asyncio.to_thread(registry, settings)
-    name = f"forecast-{scope.name}"
-    logged = await asyncio.to_thread(
-        lambda: runs.log_and_register(
-            name, report.bundle, parameters=report.parameters,
-            metrics={**report.metrics, **{f"baseline_{k}": v for k, v in report.baseline.items()}},
-            tags={"deals": str(report.deals), "fingerprint": report.fingerprint, "code": bootstrap.version()},
-        )
+    meta = unpack(report.bundle).meta
+    trained = Trained(
+        context=meta.context, algorithm=meta.algorithm, bundle=report.bundle, evidence=report.held_out.evidence,
+        metrics=report.metrics, baseline=report.baseline, parameters=report.parameters, deals=report.deals,
+        fingerprint=report.fingerprint, inputs=tuple(feature.model_dump() for feature in meta.features),
+        importance=await asyncio.to_thread(importance, report.bundle, report.held_out.inputs),
+        code=bootstrap.version(), learnt_until=meta.learnt_until,
     )  # fmt: skip
-    key = bundle_key("forecast", scope, logged.version)
-    await objects.put(key, report.bundle)
-    pointer = Pointer(logged.version, key, hashlib.sha256(report.bundle).hexdigest())
-    await objects.put(pointer_key("forecast", scope, CHAMPION), pointer.to_json())
-    return logged.version
+    return await admit(
+        db, bootstrap.object_store(settings), runs, scope, trained, base_rate=report.held_out.base_rate,
+        score=report.held_out.said_by, cost=await asyncio.to_thread(measure, report.bundle),
+        limits=Limits(least_deals=settings.forecasting.min_closed_deals),
+    )  # fmt: skip
 
 
 def registry(settings: Settings) -> Registry:

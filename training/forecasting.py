@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from core.datascience.models.bundle import Feature, Meta, pack
 from core.datascience.models.calibration import Calibration
+from core.datascience.models.reference import reference
+from core.datascience.models.scorers import Inputs
 from core.forecasting import rules
 from core.forecasting.features import NAMES, DealHistory
 from core.forecasting.rules import MIN_CLOSED_DEALS
 from core.kit.errors import Conflict
 from training import days, recipes
+from training.held_out import HeldOut, evidence
 from training.metrics import classification
 from training.moments import Snapshots, joined, snapshots
 from training.recipes import AlgorithmRecipe, ForecastingRecipe, Workers, XgboostRecipe
@@ -46,6 +49,7 @@ class Report:
     deals: int
     parameters: dict[str, Any]
     fingerprint: str  # of the data
+    held_out: HeldOut
 
 
 def train(
@@ -53,6 +57,8 @@ def train(
     how: AlgorithmRecipe | None = None, say: Say = lambda _: None, on_ray: bool = True, least: int = MIN_CLOSED_DEALS,
 ) -> Report:  # fmt: skip
     """Raises `NotEnoughDeals`, `RecipeError`. Ray is used above a number of rows and only with `on_ray`."""
+    import numpy as np
+
     recipe, how = recipe or recipes.forecasting(), how or recipes.of(algorithm)
     if not isinstance(how, XgboostRecipe):
         raise recipes.RecipeError(f"{algorithm}: only xgboost can be fitted yet.")
@@ -83,14 +89,19 @@ def train(
         "moments": float((~learn).sum()),
     }
     fingerprint = data.fingerprint()
+    rest = ~learn
+    proof = evidence(closed, data.deal[rest], data.at_s[rest], data.won[rest], said)
     meta = Meta(
         algorithm="xgboost", context="forecast", features=ranges(data.x[learn], NAMES), metrics=metrics,
         calibration=Calibration("platt", (slope, shift)).to_json(), interval={**bins, "drift": 0.0},
         days=_bands(table), deals=len(closed), fingerprint=fingerprint, learnt_until=known,
+        reference=reference(NAMES, data.x[learn], said, deals=end),
     )  # fmt: skip
     parameters = {"algorithm": algorithm, **_flat(how.how()), "snapshots": len(data.won)}
     bundle = pack(meta, {"model.ubj": model})
-    return Report(bundle, metrics, _baseline(data, learn), len(closed), parameters, fingerprint)
+    base_rate = float(np.mean([bool(history.won) for history in closed[:end]]))
+    held_out = HeldOut(NAMES, Inputs(data.x[rest]), proof, base_rate)
+    return Report(bundle, metrics, _baseline(data, learn), len(closed), parameters, fingerprint, held_out)
 
 
 def _sorted(histories: Sequence[DealHistory], least: int) -> tuple[list[DealHistory], list[DealHistory]]:

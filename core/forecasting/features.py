@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeVar
+from uuid import UUID
 
 T = TypeVar("T")
 
@@ -67,6 +68,7 @@ class DealHistory:
     won: bool | None = None
     value_was: Sequence[tuple[datetime, int]] = ()
     expected_close_was: Sequence[tuple[datetime, date | None]] = ()
+    deal_id: UUID | None = None
 
 
 def build(history: DealHistory, as_of: datetime) -> dict[str, float | None]:

@@ -37,4 +37,5 @@ def history(story: Story) -> DealHistory:
             for c in story.changes
             if c.field == "expected_close_on"
         ),
+        deal_id=deal.id,
     )  # fmt: skip
