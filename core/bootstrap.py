@@ -301,6 +301,12 @@ def generator(settings: Settings) -> TextGenerator:
     return FallbackGenerator([TemplateGenerator(configs() / "content")])
 
 
+def features(settings: Settings, db: Database) -> FeatureStore:
+    from core.gateways.hot import RedisHotValues
+
+    return FeatureStore(db, RedisHotValues(redis_url(settings)))
+
+
 def object_store(settings: Settings) -> ObjectStore:
     from core.gateways.objects import open_objects
 
@@ -343,5 +349,5 @@ def services(
         inputs=deal_inputs,
         generator=generator,
         agents=agents,
-        features=FeatureStore(),
+        features=features(settings, own_db),
     )

@@ -95,6 +95,7 @@ class Tx:
         self.actor: Actor | None = None  # None: the machinery itself
         self.audited: list[Entry] = []
         self.undo: list[Callable[[], Awaitable[None]]] = []
+        self.then: list[Callable[[], Awaitable[None]]] = []
 
     @property
     def tenant_id(self) -> UUID:
@@ -128,6 +129,10 @@ class Tx:
     def on_rollback(self, undo: Callable[[], Awaitable[None]]) -> None:
         """Take back what was done outside of the database, should this transaction be undone."""
         self.undo.append(undo)
+
+    def on_commit(self, then: Callable[[], Awaitable[None]]) -> None:
+        """Do this once it is true. It may be lost with the process: what must follow is an event."""
+        self.then.append(then)
 
     async def emit(self, fact: Event) -> None:
         """Write an event with the data it speaks of: both become true at commit, or neither."""
@@ -185,10 +190,11 @@ class Database:
                 try:
                     await session.rollback()
                 finally:
-                    await _undo(tx)
+                    await _all(tx.undo[::-1], "undo_failed")
                 raise
             # A commit that fails may yet have happened: nothing is taken back then.
             await session.commit()
+            await _all(tx.then, "after_commit_failed")
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -212,9 +218,9 @@ def _ping_the_rested(engine: AsyncEngine) -> None:
             raise DisconnectionError from None  # the pool opens another
 
 
-async def _undo(tx: Tx) -> None:
-    for undo in reversed(tx.undo):
+async def _all(doing: Sequence[Callable[[], Awaitable[None]]], failed: str) -> None:
+    for one in doing:
         try:
-            await undo()
+            await one()
         except Exception as error:
-            log.warning("undo_failed", error=type(error).__name__)
+            log.warning(failed, error=type(error).__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -105,6 +106,42 @@ class FakeGenerator:
         return Text(
             f"{brief.kind}", "\n".join(fact.text for fact in brief.facts), "fake", tuple(f.name for f in brief.facts)
         )
+
+
+class FakeHotValues:
+    """Holds everything for ever; `away` is a server that does not answer."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, tuple[bytes | None, bytes]] = {}  # key → (claim, value)
+        self.away = False
+
+    async def get(self, keys: Sequence[str]) -> list[bytes | None]:
+        found = [None if self.away else self.held.get(key) for key in keys]
+        return [one[1] if one is not None and one[0] is None else None for one in found]
+
+    async def lease(self, keys: Sequence[str]) -> bytes | None:
+        return self._claim([key for key in keys if key not in self.held])
+
+    async def claim(self, keys: Sequence[str]) -> bytes | None:
+        return self._claim(keys)
+
+    def _claim(self, keys: Sequence[str]) -> bytes | None:
+        if self.away:
+            return None
+        claim = os.urandom(8)
+        self.held.update(dict.fromkeys(keys, (claim, b"")))
+        return claim
+
+    async def fill(self, claim: bytes, values: Mapping[str, bytes]) -> None:
+        mine = {key: (None, value) for key, value in values.items() if self.held.get(key, (None,))[0] == claim}
+        self.held.update({} if self.away else mine)
+
+    async def release(self, claim: bytes, keys: Sequence[str]) -> None:
+        await self.drop([key for key in keys if self.held.get(key, (None,))[0] == claim])
+
+    async def drop(self, keys: Sequence[str]) -> None:
+        for key in [] if self.away else keys:
+            self.held.pop(key, None)
 
 
 class FakeObjects:

@@ -14,6 +14,7 @@ from tests.fakes.engines import (
     FakeDiarizer,
     FakeEmbedder,
     FakeGenerator,
+    FakeHotValues,
     FakeMailer,
     FakeObjects,
     FakePredictor,
@@ -37,5 +38,5 @@ def fake_services(settings: Settings, clock: Clock) -> Services:
         find_deal=bootstrap.find_deal, consents=RecordedConsents(),
         transcriber=FakeTranscriber(), detector=FakeDetector(), diarizer=FakeDiarizer(), embedder=FakeEmbedder(),
         sentiment=FakeSentiment(), predictor=FakePredictor(), inputs=bootstrap.deal_inputs,
-        generator=FakeGenerator(), agents=AgentHost(db), features=FeatureStore(),
+        generator=FakeGenerator(), agents=AgentHost(db), features=FeatureStore(db, FakeHotValues()),
     )  # fmt: skip
