@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -24,7 +25,9 @@ events = typer.Typer(no_args_is_help=True, help="Events that were given up, and 
 audit = typer.Typer(no_args_is_help=True, help="Audit trails: put down their heads, and check them.")
 forecast = typer.Typer(no_args_is_help=True, help="What tenants are told about their pipelines.")
 train = typer.Typer(no_args_is_help=True, help="Fit models on Ray.")
+features = typer.Typer(no_args_is_help=True, help="The feature store: backfill, refresh, history.")
 app.add_typer(audit, name="audit")
+app.add_typer(features, name="features")
 privacy = typer.Typer(no_args_is_help=True, help="What tenants and persons asked for about their data.")
 app.add_typer(privacy, name="privacy")
 app.add_typer(events, name="events")
@@ -106,6 +109,42 @@ def train_forecasting(
         report = asyncio.run(fit(servers.settings, tenant, typer.echo, algorithm=algorithm))
     for name, value in report.metrics.items():
         typer.echo(f"{name:18} {value:.3f}   logistic regression {report.baseline.get(name, float('nan')):.3f}")
+
+
+@features.command("backfill")
+def backfill_features(
+    tenant: Annotated[UUID | None, typer.Option(help="Its deals and calls alone; else of all tenants")] = None,
+    since: Annotated[datetime | None, typer.Option(help="From this day on")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Before this day")] = None,
+) -> None:
+    """Write features of moments that are over, as they would have been written then. Safe to repeat."""
+    from cluster.embedded import EmbeddedServers
+    from cluster.features import backfill
+
+    period = {"since": since and since.replace(tzinfo=UTC), "until": until and until.replace(tzinfo=UTC)}
+    with EmbeddedServers(_settings()) as servers:
+        written = asyncio.run(backfill(servers.settings, tenant, say=typer.echo, **period))
+    typer.echo(f"{written} rows written")
+
+
+@features.command("refresh")
+def refresh_features(tenant: Annotated[UUID | None, typer.Option(help="Else all tenants")] = None) -> None:
+    """Write the features of open deals as of now: days go by without an event. Run it every night."""
+    from cluster.embedded import EmbeddedServers
+    from cluster.features import refresh
+
+    with EmbeddedServers(_settings()) as servers:
+        typer.echo(f"{asyncio.run(refresh(servers.settings, tenant, say=typer.echo))} rows written")
+
+
+@features.command("archive")
+def archive_features(tenant: Annotated[UUID | None, typer.Option(help="Else all tenants")] = None) -> None:
+    """Bring the history in Parquet up to date, in the object store. Run it every night."""
+    from cluster.embedded import EmbeddedServers
+    from cluster.features import archive
+
+    with EmbeddedServers(_settings()) as servers:
+        typer.echo(f"{asyncio.run(archive(servers.settings, tenant))} files changed")
 
 
 @events.command("parked")

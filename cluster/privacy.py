@@ -11,6 +11,7 @@ async def retain(settings: Settings) -> dict[str, int]:
     """How many of each kind were deleted, over all tenants."""
     db = bootstrap.database(settings, bootstrap.database_url(settings))
     try:
-        return await retention.retain(db, bootstrap.object_store(settings))
+        stores = retention.Stores(bootstrap.object_store(settings), bootstrap.features(settings, db))
+        return await retention.retain(db, stores)
     finally:
         await db.close()

@@ -304,7 +304,7 @@ def generator(settings: Settings) -> TextGenerator:
 def features(settings: Settings, db: Database) -> FeatureStore:
     from core.gateways.hot import RedisHotValues
 
-    return FeatureStore(db, RedisHotValues(redis_url(settings)))
+    return FeatureStore(db, RedisHotValues(redis_url(settings)), object_store(settings))
 
 
 def object_store(settings: Settings) -> ObjectStore:

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
 
 async def transcribe(event: Event, tx: Tx, services: Services) -> None:
-    if not await consent.may_analyse(tx, event.subject, services.consents):
+    if not await consent.may_analyse(tx, event.subject, services.consents, services.features):
         return
     known = [name for rival in await competitors.all_of(tx) for name in (rival.name, *rival.aliases)]
     await transcribing.transcribe(
@@ -68,12 +68,12 @@ async def transcribe(event: Event, tx: Tx, services: Services) -> None:
         diarizer=services.diarizer, progress=services.progress, settings=services.settings.calls, hints=known,
     )  # fmt: skip
     # Hearing takes minutes: a consent may have been withdrawn meanwhile.
-    if await consent.may_analyse(tx, event.subject, services.consents):
+    if await consent.may_analyse(tx, event.subject, services.consents, services.features):
         await tx.emit(Event(EventType.CALL_TRANSCRIBED, tx.tenant_id, event.subject, at=tx.clock.now()))
 
 
 async def sentiment(event: Event, tx: Tx, services: Services) -> None:
-    if not await consent.may_analyse(tx, event.subject, services.consents):
+    if not await consent.may_analyse(tx, event.subject, services.consents, services.features):
         return
     await services.progress.set(event.subject, "sentiment", 0.0)
     turns = await _turns(tx, event.subject)
@@ -85,7 +85,7 @@ async def sentiment(event: Event, tx: Tx, services: Services) -> None:
 
 
 async def insights(event: Event, tx: Tx, services: Services) -> None:
-    if not await consent.may_analyse(tx, event.subject, services.consents):
+    if not await consent.may_analyse(tx, event.subject, services.consents, services.features):
         return
     await services.progress.set(event.subject, "insights", 0.0)
     call = await calls.call(tx, event.subject)
@@ -117,12 +117,12 @@ async def remember_score(event: Event, tx: Tx, services: Services) -> None:
 
 
 async def remember_call(event: Event, tx: Tx, services: Services) -> None:
-    if await consent.may_analyse(tx, event.subject, services.consents):
+    if await consent.may_analyse(tx, event.subject, services.consents, services.features):
         await remembering_calls.call(tx, event.subject, event, services.features, services.embedder)
 
 
 async def remember_voice(event: Event, tx: Tx, services: Services) -> None:
-    if await consent.may_analyse(tx, event.subject, services.consents):
+    if await consent.may_analyse(tx, event.subject, services.consents, services.features):
         await remembering_calls.voice(
             tx, event.subject, event, services.features, services.objects, services.settings.calls
         )
@@ -173,7 +173,7 @@ async def export_person(event: Event, tx: Tx, services: Services) -> None:
 
 
 async def erase_person(event: Event, tx: Tx, services: Services) -> None:
-    await erase.erase(tx, event.subject, services.objects, services.progress)
+    await erase.erase(tx, event.subject, services.objects, services.progress, services.features)
 
 
 async def give_up_request(event: Event, tx: Tx, error: SalesEdgeError) -> None:

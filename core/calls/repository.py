@@ -52,3 +52,8 @@ async def transcript(tx: Tx, call_id: UUID) -> Transcript | None:
 
 async def set_status(tx: Tx, call_id: UUID, status: str, *, error: str | None = None) -> None:
     await tx.session.execute(update(Call).where(Call.id == call_id).values(status=status, error=error))
+
+
+async def ready_ids(tx: Tx) -> list[UUID]:
+    """Of all calls whose results are there."""
+    return list((await tx.session.execute(select(Call.id).where(Call.status == "ready").order_by(Call.id))).scalars())

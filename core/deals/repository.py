@@ -128,6 +128,13 @@ async def open_deals(tx: Tx) -> list[Deal]:
     return list((await tx.session.execute(select(Deal).where(Deal.outcome.is_(None)).order_by(Deal.id))).scalars())
 
 
+async def all_ids(tx: Tx, *, only_open: bool = False) -> list[UUID]:
+    query = select(Deal.id).order_by(Deal.id)
+    if only_open:
+        query = query.where(Deal.outcome.is_(None))
+    return list((await tx.session.execute(query)).scalars())
+
+
 async def outcomes(tx: Tx) -> dict[str, int]:
     """How many deals were won and lost."""
     query = select(Deal.outcome, func.count()).where(Deal.outcome.is_not(None)).group_by(Deal.outcome)

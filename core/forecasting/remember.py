@@ -15,6 +15,7 @@ from core.datascience.features.store import FeatureStore
 from core.deals import repository as deals
 from core.deals.model import Activity
 from core.deals.past import as_known, known
+from core.deals.repository import Story
 from core.forecasting import features, repository
 from core.forecasting.history import history
 from core.forecasting.model import Forecast
@@ -38,8 +39,14 @@ async def of_deal(
     tx: Tx, deal_id: UUID, at: datetime, cause: UUID | None, cause_type: str, *, known_at: datetime | None = None
 ) -> list[Given]:
     """All sets that one moment of a deal changes."""
-    story = as_known(await deals.story(tx, deal_id), at)
-    now = story.deal
+    return await of_story(tx, await deals.story(tx, deal_id), at, cause, cause_type, known_at=known_at)
+
+
+async def of_story(
+    tx: Tx, whole: Story, at: datetime, cause: UUID | None, cause_type: str, *, known_at: datetime | None = None
+) -> list[Given]:
+    story = as_known(whole, at)
+    deal_id, now = whole.deal.id, story.deal
     account = await deals.account(tx, now.account_id)
     sold = await deals.sales(tx, at, account_id=now.account_id)
     where = {"segment": account.segment, "region": account.region}

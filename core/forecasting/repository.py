@@ -29,6 +29,12 @@ async def forecast(tx: Tx, forecast_id: UUID) -> Forecast:
     return found
 
 
+async def all_of(tx: Tx, deal_id: UUID) -> list[Forecast]:
+    """Oldest first."""
+    query = select(Forecast).where(Forecast.deal_id == deal_id).order_by(Forecast.at, Forecast.id)
+    return list((await tx.session.execute(query)).scalars())
+
+
 async def by_cause(tx: Tx, deal_id: UUID, cause: UUID) -> Forecast | None:
     query = select(Forecast).where(Forecast.deal_id == deal_id, Forecast.cause == cause)
     return (await tx.session.execute(query)).scalar_one_or_none()

@@ -73,10 +73,10 @@ class RedisHotValues:
     async def lease(self, keys: Sequence[str]) -> bytes | None:
         if time.monotonic() < self._off_until:
             return None
-        return await self._claimed(keys, seconds=_LEASE_S, empty=True)
+        return await self._claimed(keys, kept_s=_LEASE_S, empty=True)
 
     async def claim(self, keys: Sequence[str]) -> bytes | None:
-        return await self._claimed(keys, seconds=self._claim_s, empty=False)
+        return await self._claimed(keys, kept_s=self._claim_s, empty=False)
 
     async def fill(self, claim: bytes, values: Mapping[str, bytes]) -> None:
         if values:
@@ -91,11 +91,11 @@ class RedisHotValues:
         self._owed.update(keys)
         await self._tried(self._ready)
 
-    async def _claimed(self, keys: Sequence[str], *, seconds: int, empty: bool) -> bytes | None:
+    async def _claimed(self, keys: Sequence[str], *, kept_s: int, empty: bool) -> bytes | None:
         claim = _CLAIM + token_bytes(12)
 
         async def put() -> bytes:
-            await self._script(_LEASE if empty else _CLAIM_ALL, keys, [claim, seconds])
+            await self._script(_LEASE if empty else _CLAIM_ALL, keys, [claim, kept_s])
             return claim
 
         return await self._tried(put)

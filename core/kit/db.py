@@ -190,11 +190,11 @@ class Database:
                 try:
                     await session.rollback()
                 finally:
-                    await _all(tx.undo[::-1], "undo_failed")
+                    await _all(tx.undo[::-1], after="rollback")
                 raise
             # A commit that fails may yet have happened: nothing is taken back then.
             await session.commit()
-            await _all(tx.then, "after_commit_failed")
+            await _all(tx.then, after="commit")
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -218,9 +218,9 @@ def _ping_the_rested(engine: AsyncEngine) -> None:
             raise DisconnectionError from None  # the pool opens another
 
 
-async def _all(doing: Sequence[Callable[[], Awaitable[None]]], failed: str) -> None:
+async def _all(doing: Sequence[Callable[[], Awaitable[None]]], *, after: str) -> None:
     for one in doing:
         try:
             await one()
         except Exception as error:
-            log.warning(failed, error=type(error).__name__)
+            log.warning("not_done_after_the_end", after=after, error=type(error).__name__)

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from core.calls import repository as calls
+from core.datascience.features.store import FeatureStore
 from core.deals import repository as deals
 from core.kit.db import Tx
 from core.kit.errors import FieldProblem, Invalid
@@ -99,7 +100,7 @@ def tombstone(salt: bytes, email: str) -> bytes:
 # ── in the life of a call ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def may_analyse(tx: Tx, call_id: UUID, consents: Consents) -> bool:
+async def may_analyse(tx: Tx, call_id: UUID, consents: Consents, features: FeatureStore) -> bool:
     """May this call be heard and analysed, now? Holds the call's row until the transaction ends.
 
     Where somebody on it has no basis, the call is `stored`, says why, and keeps nothing that was made of its sound.
@@ -111,6 +112,7 @@ async def may_analyse(tx: Tx, call_id: UUID, consents: Consents) -> bool:
     for contact_id in contacts or [None]:
         if not await consents.allows(tx, contact_id, "analysis"):
             await repository.forget_results(tx, [call_id])
+            await features.forget(tx, [call_id])
             await calls.set_status(tx, call_id, "stored", error=_why(contact_id))
             return False
     return True

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from uuid import UUID
 
+from core.datascience.features.store import FeatureStore
 from core.kit.db import Tx
 from core.ports import ObjectStore, Progress
 from core.privacy import repository
 from core.privacy.consent import tombstone
 from core.privacy.person import Person
-from core.privacy.register import MENTIONS, OF_A_DEAL, REGISTER
+from core.privacy.register import MENTIONS, OF_A_DEAL, REGISTER, features_of
 from core.privacy.retention import drop_copies
 
 
-async def erase(tx: Tx, request_id: UUID, objects: ObjectStore, progress: Progress) -> None:
+async def erase(tx: Tx, request_id: UUID, objects: ObjectStore, progress: Progress, features: FeatureStore) -> None:
     """Carry out a waiting request; it then tells how much was erased, and no longer of whom."""
     request = await repository.request(tx, request_id, "erasure", lock=True)
     if request.status not in ("waiting", "failed"):
@@ -27,7 +28,9 @@ async def erase(tx: Tx, request_id: UUID, objects: ObjectStore, progress: Progre
     calls = [holding for holding in REGISTER if holding.table == "calls"]
     recordings = [row["object_key"] for h in calls for row in await repository.rows(tx, h, who) if row["object_key"]]
     copies = await repository.live_copies(tx)
+    forgotten = await features.forget(tx, features_of(who))
     counts = await _rows(tx, who)
+    counts["feature_rows"] += forgotten
     salt = (await repository.settings(tx)).salt
     await repository.bury(tx, [tombstone(salt, email) for email in who.emails])
     for key in recordings:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, or_
 
@@ -72,9 +73,13 @@ def _request(table: Table, person: Person) -> ColumnElement[bool]:
     )  # fmt: skip
 
 
+def features_of(person: Person) -> tuple[UUID, ...]:
+    """Whose features are his, also those of his calls and deals. Backfill makes a deal's anew of what stays of it."""
+    return (*person.contact_ids, *person.user_ids, *person.call_ids, *person.deal_ids)
+
+
 def _features(table: Table, person: Person) -> ColumnElement[bool]:
-    """Of him, of his calls and of his deals; backfill makes those of deals anew from what stays of them."""
-    return table.c.entity_id.in_((*person.contact_ids, *person.user_ids, *person.call_ids, *person.deal_ids))
+    return table.c.entity_id.in_(features_of(person))
 
 
 REGISTER: tuple[Holding, ...] = (

@@ -35,7 +35,6 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from core.analysis.model import CallInsights, Sentiment
 from core.calls.model import Call, Transcript
 from core.content.model import Draft
-from core.datascience.features import repository as features
 from core.deals.model import Contact, Deal
 from core.kit.db import Base, Tx
 from core.kit.errors import NotFound
@@ -124,7 +123,6 @@ async def forget_results(tx: Tx, call_ids: Sequence[UUID]) -> int:
     """Take away all that was made out of the calls' sound; returns how many had a transcript."""
     for table in (CallInsights, Sentiment):
         await tx.session.execute(delete(table).where(table.id.in_(call_ids)))
-    await features.forget(tx, call_ids)
     gone = await tx.session.execute(delete(Transcript).where(Transcript.id.in_(call_ids)).returning(Transcript.id))
     return len(gone.all())
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from core.datascience.features.store import FeatureStore
 from core.datascience.predictions import repository as predictions
 from core.kit.db import Database, Tx
 from core.ports import ObjectStore
@@ -14,23 +16,32 @@ from core.privacy import repository
 from core.privacy.model import PersonRequest
 from core.tenants import repository as tenants
 
-Batch = Callable[[Tx, datetime, int, ObjectStore], Awaitable[int]]
-"""(transaction, made before, at most, objects) → how many were deleted."""
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where else than in tables things lie."""
+
+    objects: ObjectStore
+    features: FeatureStore
+
+
+Batch = Callable[[Tx, datetime, int, Stores], Awaitable[int]]
+"""(transaction, made before, at most, stores) → how many were deleted."""
 
 BATCH = 200
 
 
-async def retain(db: Database, objects: ObjectStore, *, batch: int = BATCH) -> dict[str, int]:
+async def retain(db: Database, stores: Stores, *, batch: int = BATCH) -> dict[str, int]:
     """Of all tenants; returns how many of each kind were deleted."""
     async with db.system() as tx:
         tenant_ids = await tenants.all_tenant_ids(tx)
     total: Counter[str] = Counter()
     for tenant_id in tenant_ids:
-        total.update(await retain_tenant(db, tenant_id, objects, batch=batch))
+        total.update(await retain_tenant(db, tenant_id, stores, batch=batch))
     return dict(total)
 
 
-async def retain_tenant(db: Database, tenant_id: UUID, objects: ObjectStore, *, batch: int = BATCH) -> Counter[str]:
+async def retain_tenant(db: Database, tenant_id: UUID, stores: Stores, *, batch: int = BATCH) -> Counter[str]:
     async with db.tenant(tenant_id) as tx:
         kept = await repository.settings(tx)
     days = {
@@ -41,7 +52,7 @@ async def retain_tenant(db: Database, tenant_id: UUID, objects: ObjectStore, *, 
     for kind, most_days in days.items():
         while most_days is not None:
             async with db.tenant(tenant_id) as tx:
-                count = await _KINDS[kind](tx, tx.clock.now() - timedelta(days=most_days), batch, objects)
+                count = await _KINDS[kind](tx, tx.clock.now() - timedelta(days=most_days), batch, stores)
                 if count:
                     tx.audit(f"retention.{kind}", f"tenant:{tenant_id}", after={"deleted": count, "days": most_days})
             deleted[kind] += count
@@ -50,37 +61,38 @@ async def retain_tenant(db: Database, tenant_id: UUID, objects: ObjectStore, *, 
     return +deleted
 
 
-async def _audio(tx: Tx, before: datetime, most: int, objects: ObjectStore) -> int:
+async def _audio(tx: Tx, before: datetime, most: int, stores: Stores) -> int:
     old = await repository.old_recordings(tx, before, most)
     for call in old:
         if call.object_key:
-            await objects.delete(call.object_key)
+            await stores.objects.delete(call.object_key)
         call.object_key = None
     return len(old)
 
 
-async def _transcripts(tx: Tx, before: datetime, most: int, _: ObjectStore) -> int:
+async def _transcripts(tx: Tx, before: datetime, most: int, stores: Stores) -> int:
     old = await repository.old_transcripts(tx, before, most)
     await repository.forget_results(tx, old)
+    await stores.features.forget(tx, old)
     return len(old)
 
 
-async def _drafts(tx: Tx, before: datetime, most: int, _: ObjectStore) -> int:
+async def _drafts(tx: Tx, before: datetime, most: int, _: Stores) -> int:
     return await repository.delete_old_drafts(tx, before, most)
 
 
-async def _contacts(tx: Tx, before: datetime, most: int, _: ObjectStore) -> int:
+async def _contacts(tx: Tx, before: datetime, most: int, _: Stores) -> int:
     return await repository.delete_old_contacts(tx, before, most)
 
 
-async def _predictions(tx: Tx, before: datetime, most: int, _: ObjectStore) -> int:
+async def _predictions(tx: Tx, before: datetime, most: int, _: Stores) -> int:
     return await predictions.delete_before(tx, before, most)
 
 
-async def _copies(tx: Tx, now: datetime, most: int, objects: ObjectStore) -> int:
+async def _copies(tx: Tx, now: datetime, most: int, stores: Stores) -> int:
     """Copies of persons' data whose time is over; it is counted in the request, not by the tenant."""
     old = await repository.live_copies(tx, expired_by=now, limit=most)
-    await drop_copies(old, objects)
+    await drop_copies(old, stores.objects)
     return len(old)
 
 

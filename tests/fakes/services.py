@@ -28,7 +28,7 @@ def fake_services(settings: Settings, clock: Clock) -> Services:
     db = bootstrap.database(settings, bootstrap.database_url(settings), clock)
     roles, tokens = bootstrap.roles(), bootstrap.tokens(settings, clock)
     return Services(
-        settings=settings, version="0", clock=clock, db=db, objects=FakeObjects(), progress=FakeProgress(),
+        settings=settings, version="0", clock=clock, db=db, objects=(objects := FakeObjects()), progress=FakeProgress(),
         roles=roles, tokens=tokens, gate=bootstrap.gate(settings, tokens, roles, db),
         oidc=bootstrap.oidc(settings, clock), factors=bootstrap.factors(settings),
         mail_tokens=(mail_tokens := bootstrap.mail_tokens(settings)),
@@ -38,5 +38,5 @@ def fake_services(settings: Settings, clock: Clock) -> Services:
         find_deal=bootstrap.find_deal, consents=RecordedConsents(),
         transcriber=FakeTranscriber(), detector=FakeDetector(), diarizer=FakeDiarizer(), embedder=FakeEmbedder(),
         sentiment=FakeSentiment(), predictor=FakePredictor(), inputs=bootstrap.deal_inputs,
-        generator=FakeGenerator(), agents=AgentHost(db), features=FeatureStore(db, FakeHotValues()),
+        generator=FakeGenerator(), agents=AgentHost(db), features=FeatureStore(db, FakeHotValues(), objects),
     )  # fmt: skip

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import delete, func, insert, or_, select, text
 
 from core.calls.model import Call
-from core.datascience.features.kinds import Entity
+from core.datascience.features.kinds import Entity, FeatureSet
 from core.datascience.features.model import FeatureRow
 from core.datascience.features.row import Given, Key, Stored, fill
 from core.deals.model import Account, Contact, Deal
 from core.kit.db import Base, Tx
+from core.kit.events import EventType
+from core.kit.outbox import EventRow
 from core.kit.pages import PageRequest
 from core.tenants.model import User
 
@@ -70,6 +72,16 @@ class Freshness:
     newest_event_at: datetime
     newest_written_at: datetime
     stale: int
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """The rows of one set whose event lies in one month (UTC). `made_of` changes with every row."""
+
+    feature_set: str
+    version: int
+    first: date
+    made_of: str = ""
 
 
 def _keys(keys: Sequence[Key]) -> dict[str, Any]:
@@ -173,5 +185,61 @@ async def newest_of_set(tx: Tx, feature_set: str, version: int, limit: int) -> l
     return list((await tx.session.execute(ordered)).scalars())
 
 
-async def forget(tx: Tx, entity_ids: Sequence[UUID]) -> None:
-    await tx.session.execute(delete(FeatureRow).where(FeatureRow.entity_id.in_(entity_ids)))
+# ── history and erasure ──────────────────────────────────────────────────────────────────────────────────────────────
+
+_MONTH = func.date_trunc("month", func.timezone("UTC", FeatureRow.event_at))
+
+
+async def lock_history(tx: Tx) -> None:
+    """Whoever makes or takes away files of the tenant's history comes one after the other."""
+    name = hashlib.sha256(f"features history {tx.tenant_id}".encode()).digest()
+    await tx.session.execute(_LOCK, {"numbers": [int.from_bytes(name[:8], signed=True)]})
+
+
+async def months(tx: Tx, feature_set: FeatureSet) -> list[Month]:
+    rows = await tx.session.execute(
+        select(_MONTH, func.count(), func.max(FeatureRow.written_at))
+        .where(FeatureRow.feature_set == feature_set.name, FeatureRow.version == feature_set.version)
+        .group_by(_MONTH)
+    )
+    return [Month(feature_set.name, feature_set.version, at.date(), f"{n} rows, {last}") for at, n, last in rows]
+
+
+async def of_month(tx: Tx, month: Month) -> list[FeatureRow]:
+    """In the order of writing."""
+    query = select(FeatureRow).where(
+        FeatureRow.feature_set == month.feature_set, FeatureRow.version == month.version, _MONTH.in_([month.first])
+    )
+    return list((await tx.session.execute(query.order_by(FeatureRow.written_at, FeatureRow.id))).scalars())
+
+
+async def of_set(tx: Tx, feature_set: FeatureSet) -> list[FeatureRow]:
+    """All rows of one set, in the order of writing."""
+    query = select(FeatureRow).where(
+        FeatureRow.feature_set == feature_set.name, FeatureRow.version == feature_set.version
+    )
+    return list((await tx.session.execute(query.order_by(FeatureRow.written_at, FeatureRow.id))).scalars())
+
+
+async def held_of(tx: Tx, entity_ids: Sequence[UUID]) -> tuple[list[tuple[str, int, UUID]], list[Month]]:
+    """What there is of these: (set, version, entity) and months."""
+    of_them = FeatureRow.entity_id.in_(entity_ids)
+    what = (FeatureRow.feature_set, FeatureRow.version)
+    keys = await tx.session.execute(select(*what, FeatureRow.entity_id).where(of_them).distinct())
+    times = await tx.session.execute(select(*what, _MONTH).where(of_them).distinct())
+    return [(name, version, id_) for name, version, id_ in keys], [Month(n, v, at.date()) for n, v, at in times]
+
+
+async def forget(tx: Tx, entity_ids: Sequence[UUID]) -> int:
+    gone = await tx.session.execute(delete(FeatureRow).where(FeatureRow.entity_id.in_(entity_ids)))
+    return int(gone.rowcount)  # type: ignore[attr-defined]  # of a delete there is one
+
+
+async def facts(
+    tx: Tx, types: Iterable[EventType], subject: UUID | None = None, deal_id: UUID | None = None
+) -> list[EventRow]:
+    """Events of these types about one thing, or that name a deal, oldest first."""
+    query = select(EventRow).where(EventRow.type.in_([one.value for one in types]))
+    about = [EventRow.subject == subject] if subject else []
+    about += [EventRow.data["deal_id"].astext == str(deal_id)] if deal_id else []
+    return list((await tx.session.execute(query.where(or_(*about)).order_by(EventRow.seq))).scalars())

@@ -8,11 +8,13 @@ from typing import Protocol
 from uuid import UUID
 
 from core.datascience.features import repository
+from core.datascience.features.history import file_key
 from core.datascience.features.kinds import checked
 from core.datascience.features.repository import Before
 from core.datascience.features.row import Given, Key, Stored, fill, pack, unpack
 from core.kit.db import Database, Tx
 from core.kit.ids import new_id
+from core.ports import ObjectStore
 
 NOTHING = b""
 """What is cached of an entity without values."""
@@ -50,9 +52,10 @@ class HotValues(Protocol):
 class FeatureStore:
     """The one door to features. PostgreSQL is the truth; `hot` holds the newest values."""
 
-    def __init__(self, db: Database, hot: HotValues) -> None:
+    def __init__(self, db: Database, hot: HotValues, objects: ObjectStore) -> None:
         self._db = db
         self._hot = hot
+        self._objects = objects
         self._code = _code()
 
     async def write(self, tx: Tx, rows: Sequence[Given]) -> int:
@@ -66,7 +69,7 @@ class FeatureStore:
         fresh = [(row, there) for row, there in pairs if _differs(row, there)]
         if fresh:
             await self._claim(tx, sorted({_name(tx.tenant_id, row.key) for row, _ in fresh}), _newest(tx, fresh))
-            await repository.add(tx, [self._row(tx, row) for row, _ in fresh])
+            await repository.add(tx, [self._row(tx, row, there) for row, there in fresh])
         return len(fresh)
 
     async def read(self, tenant_id: UUID, keys: Sequence[Key]) -> list[Stored | None]:
@@ -85,9 +88,17 @@ class FeatureStore:
                 await self._hot.fill(claim, {names[place]: _packed(keys[place], found[place]) for place in missing})
         return found
 
-    async def forget(self, tx: Tx, keys: Sequence[Key]) -> None:
-        """The rows are being deleted in this transaction: neither they nor what is held of them is read afterwards."""
-        await self._claim(tx, [_name(tx.tenant_id, key) for key in keys], {})
+    async def forget(self, tx: Tx, entity_ids: Sequence[UUID]) -> int:
+        """Everywhere: rows, what is held of them, and the files of history that they are in, which the next run of the
+        archive makes anew. Returns how many rows there were."""
+        keys, months = await repository.held_of(tx, entity_ids)
+        if not keys:
+            return 0
+        await repository.lock_history(tx)
+        await self._claim(tx, [_named(tx.tenant_id, *key) for key in keys], {})
+        for month in months:
+            await self._objects.delete(file_key(tx.tenant_id, month))
+        return await repository.forget(tx, entity_ids)
 
     async def _claim(self, tx: Tx, names: Sequence[str], values: Mapping[str, bytes]) -> None:
         """From here on nobody finds these names held; once it is committed, those with values hold them."""
@@ -101,19 +112,25 @@ class FeatureStore:
         tx.on_commit(lambda: self._hot.release(claim, [name for name in names if name not in values]))
         tx.on_rollback(lambda: self._hot.release(claim, names))
 
-    def _row(self, tx: Tx, row: Given) -> dict[str, object]:
+    def _row(self, tx: Tx, row: Given, there: Before) -> dict[str, object]:
         now = tx.clock.now()
         what = row.feature_set
+        # A correction was not known before it was made, whatever it is computed from.
+        known_at = row.known_at if row.known_at is not None and there.same is None else now
         return {
             "id": new_id(), "tenant_id": tx.tenant_id, "entity": what.entity.value, "entity_id": row.entity_id,
             "feature_set": what.name, "version": what.version, "event_at": row.at, "written_at": now,
-            "known_at": row.known_at or now, "cause": row.cause, "cause_type": row.cause_type, "module": what.module,
+            "known_at": known_at, "cause": row.cause, "cause_type": row.cause_type, "module": what.module,
             "code": self._code, "values": dict(row.values),
         }  # fmt: skip
 
 
 def _name(tenant_id: UUID, key: Key) -> str:
-    return f"features:{tenant_id}:{key.feature_set.name}:{key.feature_set.version}:{key.entity_id}"
+    return _named(tenant_id, key.feature_set.name, key.feature_set.version, key.entity_id)
+
+
+def _named(tenant_id: UUID, feature_set: str, version: int, entity_id: UUID) -> str:
+    return f"features:{tenant_id}:{feature_set}:{version}:{entity_id}"
 
 
 def _whole(row: Given) -> Given:

@@ -18,7 +18,7 @@ from core.flows import REACTIONS
 from core.kit.clock import VirtualClock
 from core.kit.db import Base
 from core.kit.relay import Relay
-from core.privacy.retention import retain
+from core.privacy.retention import Stores, retain
 from tests.core.test_isolation import owner_connection
 from tests.fakes.speech import encoded, silence, tone
 from tests.support import Api, Client, member
@@ -240,8 +240,9 @@ async def test_what_is_too_old_goes_and_what_is_young_stays(zelia: Customer, clo
     clock.advance(timedelta(days=2))
     zelia.seller = await logged_in(api)
 
-    assert await retain(api.services.db, api.services.objects) == {"audio": 1, "transcripts": 1}
-    assert await retain(api.services.db, api.services.objects) == {}, "done once"
+    stores = Stores(api.services.objects, api.services.features)
+    assert await retain(api.services.db, stores) == {"audio": 1, "transcripts": 1}
+    assert await retain(api.services.db, stores) == {}, "done once"
     for call, there in ((old, 404), (young, 200)):
         for path in ("audio", "transcript"):
             assert (await zelia.seller.get(f"/v1/calls/{call}/{path}")).status_code == there, (path, there)

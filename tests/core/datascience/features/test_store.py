@@ -23,7 +23,7 @@ from core.kit.ids import new_id
 from core.kit.pages import PageRequest
 from core.settings import Settings
 from tests.conftest import NOW
-from tests.fakes.engines import FakeHotValues
+from tests.fakes.engines import FakeHotValues, FakeObjects
 
 DAY = timedelta(days=1)
 
@@ -62,7 +62,7 @@ class House:
 @pytest.fixture
 async def house(settings: Settings, db: Database) -> AsyncIterator[House]:
     hot = RedisHotValues(bootstrap.redis_url(settings))
-    yield House(db, FeatureStore(db, hot), hot, new_id(), Key(DEAL_SCORE, new_id()))
+    yield House(db, FeatureStore(db, hot, FakeObjects()), hot, new_id(), Key(DEAL_SCORE, new_id()))
     await hot.close()
 
 
@@ -124,7 +124,7 @@ async def test_before_the_commit_the_old_is_read_and_after_it_the_new(house: Hou
 
 async def test_a_read_is_answered_by_the_cache_alone(house: House) -> None:
     await house.write(house.row(0.5))
-    gone = FeatureStore(Database("postgresql://nobody@127.0.0.1:1/nothing"), house.hot)
+    gone = FeatureStore(Database("postgresql://nobody@127.0.0.1:1/nothing"), house.hot, FakeObjects())
     assert await house.probability(gone) == 0.5
     key = Key(DEAL, new_id())
     assert await house.store.read(house.tenant_id, [key]) == [None]
@@ -134,14 +134,14 @@ async def test_a_read_is_answered_by_the_cache_alone(house: House) -> None:
 async def test_without_the_cache_everything_is_read_from_the_database(house: House) -> None:
     hot = FakeHotValues()
     hot.away = True
-    alone = FeatureStore(house.db, hot)
+    alone = FeatureStore(house.db, hot, FakeObjects())
     await house.write(house.row(0.5), store=alone)
     assert await house.probability(alone) == 0.5
 
 
 async def test_a_write_while_the_cache_is_away_is_not_hidden_by_what_it_held(house: House) -> None:
     hot = FakeHotValues()
-    store = FeatureStore(house.db, hot)
+    store = FeatureStore(house.db, hot, FakeObjects())
     await house.write(house.row(0.5), store=store)
     assert await house.probability(store) == 0.5
     async with house.db.tenant(house.tenant_id) as tx:
