@@ -11,6 +11,7 @@ from uuid import UUID
 import typer
 
 from cluster.model_commands import drift, models
+from cluster.tenant_commands import tenants
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -34,6 +35,7 @@ app.add_typer(events, name="events")
 app.add_typer(forecast, name="forecast")
 app.add_typer(models, name="models")
 app.add_typer(drift, name="drift")
+app.add_typer(tenants, name="tenants")
 app.add_typer(train, name="train")
 
 

@@ -14,7 +14,7 @@ from core.bootstrap import Services
 from core.kit.armour import Armour
 from core.kit.ids import new_id
 from core.kit.log import logger
-from core.kit.web import PROBLEMS, install_errors
+from core.kit.web import PROBLEMS, install_errors, permissions
 from core.settings import HttpSettings
 
 log = logger("http")
@@ -50,6 +50,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     install_errors(app)
     _routes(app)
+    services.roles.check_known(permissions(app))
     http = services.settings.http
     app.add_middleware(
         Armour, most_bytes=http.max_body_mb * _MIB, most_json_bytes=http.max_json_mb * _MIB, idle_s=http.body_idle_s
@@ -79,6 +80,7 @@ def _routes(app: FastAPI) -> None:
     from core.datascience.drift import api as drift
     from core.datascience.models import api as models
     from core.deals import api as deals
+    from core.divisions import api as divisions
     from core.forecasting import api as forecasting
     from core.forecasting.rollup import api as rollup
     from core.identity import api as identity
@@ -94,9 +96,9 @@ def _routes(app: FastAPI) -> None:
 
     routers = [
         identity.public, identity.router, factors.router, keys.router, people.public, people.router, sso.public,
-        sso.router, scim.router, protocol.router, tenants.router, deals.router, calls.uploads, calls.router,
-        analysis.router, competitors.router, forecasting.router, rollup.router, automation.router, content.router,
-        audit.router, privacy.router, models.router, drift.router, drift.slow,
+        sso.router, scim.router, protocol.router, tenants.router, divisions.router, deals.router, calls.uploads,
+        calls.router, analysis.router, competitors.router, forecasting.router, rollup.router, automation.router,
+        content.router, audit.router, privacy.router, models.router, drift.router, drift.slow,
     ]  # fmt: skip
     for router in routers:
         app.include_router(router)

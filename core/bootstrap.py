@@ -34,6 +34,7 @@ from core.ports import (
     Limits,
     Mailer,
     ObjectStore,
+    Places,
     Predictor,
     Progress,
     Question,
@@ -78,6 +79,7 @@ class Services:
     post: Post
     limits: Limits
     rate_limiter: RateLimiter
+    places: Places
     find_deal: FindDeal
     consents: Consents
     transcriber: Transcriber
@@ -216,6 +218,12 @@ def oidc(settings: Settings, clock: Clock | None = None) -> Oidc:
     return Oidc(HttpFetch(loopback=dev), clock or SystemClock(), insecure=dev)
 
 
+def places(settings: Settings) -> Places:
+    from core.gateways.places import MmdbPlaces, NoPlaces
+
+    return MmdbPlaces(settings.auth.places) if settings.auth.places else NoPlaces()
+
+
 def rate_limiter(settings: Settings) -> RateLimiter:
     from core.gateways.rate_limits import RedisRateLimiter
 
@@ -338,6 +346,7 @@ def services(
         post=post(settings, mailer(settings), own_mail_tokens),
         limits=NoLimits(),
         rate_limiter=rate_limiter(settings),
+        places=places(settings),
         find_deal=find_deal,
         consents=RecordedConsents(),
         transcriber=transcriber,

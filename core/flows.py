@@ -21,7 +21,7 @@
     somebody is invited       INVITATION_SENT       → people.invite         by e-mail, as all that follows
     forgot the password       PASSWORD_RESET_ASKED  → people.reset_password
     has another one now       PASSWORD_CHANGED      → people.tell_password
-    logs in from elsewhere    SIGN_IN_ANOMALY       → people.tell_new_device
+    logs in from elsewhere    SIGN_IN_ANOMALY       → people.tell_new_device   or of a journey that nobody makes
 
 A reaction uses the transaction that it is given and never commits it. It may run again after a crash; what it writes,
 it writes once.
@@ -160,7 +160,7 @@ async def tell_password(event: Event, tx: Tx, services: Services) -> None:
 
 
 async def tell_new_device(event: Event, tx: Tx, services: Services) -> None:
-    await services.post.notice(event, tx, "new_device")
+    await services.post.notice(event, tx, str(event.data.get("kind", "new_device")))
 
 
 async def resume_calls(event: Event, tx: Tx, services: Services) -> None:

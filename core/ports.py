@@ -333,6 +333,22 @@ class Mailer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Degrees; within `radius_km` of it, as far as is known."""
+
+    name: str | None
+    latitude: float
+    longitude: float
+    radius_km: float
+
+
+class Places(Protocol):
+    def find(self, address: str | None) -> Place | None:
+        """Where an address is; None where nobody knows."""
+        ...
+
+
 class FindDeal(Protocol):
     """How calls ask for a deal without knowing deals. Raises `NotFound`, or `Conflict` where there is no basis to keep
     recordings of its contact."""

@@ -17,6 +17,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    FilePath,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -111,6 +112,7 @@ class AuthSettings(Section):
     session_s: PositiveInt = Field(30 * 86_400, description="A session ends then, however much it is used")
     invitation_days: PositiveInt = 7
     require_second_factor: bool = Field(False, description="Who logs in by password must add one")
+    places: FilePath | None = Field(None, description="Where addresses are: a database in MaxMind's format (.mmdb)")
     recent_s: PositiveInt = Field(600, description="How long proving to be there counts for what is sensitive")
 
 

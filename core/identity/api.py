@@ -109,7 +109,8 @@ def lifetimes(request: Request) -> Lifetimes:
 
 
 def origin(request: Request) -> Origin:
-    return Origin(request.client.host if request.client else None, request.headers.get("user-agent"))
+    address = request.client.host if request.client else None
+    return Origin(address, request.headers.get("user-agent"), request.app.state.services.places.find(address))
 
 
 def answer(request: Request, opened: Opened) -> SessionOpened:

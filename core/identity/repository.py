@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from core.identity.factors.model import SecondFactor
 from core.identity.model import RefreshToken, Session
 from core.kit.db import Tx
-from core.tenants.model import User
+from core.tenants.model import Tenant, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ async def add(tx: Tx, row: Session | RefreshToken) -> None:
 
 
 async def standing(tx: Tx, session_id: UUID) -> Standing | None:
-    """None where the session has ended or its user may not come in any more."""
+    """None where the session has ended, or its user or his company may not come in any more."""
     query = (
         select(
             User.id,
@@ -43,9 +43,10 @@ async def standing(tx: Tx, session_id: UUID) -> Standing | None:
             SecondFactor.confirmed_at.is_not(None),
         )
         .join(Session, Session.user_id == User.id)
+        .join(Tenant, Tenant.id == User.tenant_id)
         .outerjoin(SecondFactor, SecondFactor.user_id == User.id)
         .where(Session.id == session_id, Session.revoked_at.is_(None), Session.expires_at > tx.clock.now())
-        .where(User.is_active)
+        .where(User.is_active, Tenant.suspended_at.is_(None))
     )
     row = (await tx.session.execute(query)).one_or_none()
     return Standing(row[0], tuple(row[1]), *row[2:]) if row else None
@@ -65,6 +66,18 @@ async def origins(tx: Tx, user_id: UUID, *, since: datetime) -> list[tuple[str |
     """Addresses and user agents of all sessions that were used since then."""
     query = select(Session.address, Session.user_agent).where(Session.user_id == user_id, Session.last_used_at > since)
     return [(address, agent) for address, agent in await tx.session.execute(query.distinct())]
+
+
+async def last_place(tx: Tx, user_id: UUID) -> tuple[float, float, datetime] | None:
+    """Latitude, longitude and time of the last session whose place is known, however it ended."""
+    query = (
+        select(Session.latitude, Session.longitude, Session.last_used_at)
+        .where(Session.user_id == user_id, Session.latitude.is_not(None), Session.longitude.is_not(None))
+        .order_by(Session.last_used_at.desc(), Session.id.desc())
+        .limit(1)
+    )
+    row = (await tx.session.execute(query)).one_or_none()
+    return (row[0], row[1], row[2]) if row and row[0] is not None and row[1] is not None else None
 
 
 async def take(tx: Tx, token_id: UUID, secret_hash: bytes) -> UUID | None:

@@ -47,6 +47,7 @@ class SessionOut(BaseModel):
     method: str
     address: str | None
     user_agent: str | None
+    place: str | None = Field(description="Where the address is; null where nobody knows")
     created_at: datetime
     last_used_at: datetime
     expires_at: datetime

@@ -22,6 +22,7 @@ from core.kit.errors import Forbidden, NotFound, Unauthenticated
 from core.kit.events import Event, EventType
 from core.kit.ids import new_id
 from core.kit.security import Identity, verify_password
+from core.ports import Place
 from core.tenants import repository as tenants
 from core.tenants.permissions import Roles
 
@@ -35,10 +36,11 @@ _GRACE = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request comes from."""
+    """Where a request comes from; `place`: of the address, where somebody knows it."""
 
     address: str | None
     user_agent: str | None
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +65,42 @@ class Opened:
 async def open_session(
     tx: Tx, user_id: UUID, roles: tuple[str, ...], table: Roles, *, method: str, origin: Origin, lifetimes: Lifetimes
 ) -> Opened:
-    """In a transaction of the user's tenant. Of too many sessions the one that was unused longest ends."""
+    """In a transaction of the user's tenant. Of too many sessions the one that was unused longest ends. Raises
+    `Forbidden` where the tenant is suspended."""
+    if (await tenants.tenant(tx)).suspended_at is not None:
+        raise Forbidden("Your company's account is suspended. Ask your administrator, or us.")
     now = tx.clock.now()
     tx.actor = tx.actor or Actor(user_id, "user", origin.address)
-    seen = await devices.seen(tx, user_id)
+    seen, last = await devices.seen(tx, user_id), await repository.last_place(tx, user_id)
+    place = origin.place
     row = Session(
         id=new_id(), tenant_id=tx.tenant_id, user_id=user_id, method=method, address=origin.address,
-        user_agent=(origin.user_agent or "")[:300] or None, created_at=now, authenticated_at=now,
-        last_used_at=now, expires_at=lifetimes.end(now, now),
+        user_agent=(origin.user_agent or "")[:300] or None, place=place.name if place else None,
+        latitude=place.latitude if place else None, longitude=place.longitude if place else None, created_at=now,
+        authenticated_at=now, last_used_at=now, expires_at=lifetimes.end(now, now),
     )  # fmt: skip
     await repository.add(tx, row)
     for old in (await repository.sessions_of(tx, user_id))[MOST_SESSIONS:]:
         await repository.revoke(tx, "too_many", session_id=old.id)
-    if seen and (devices.network(origin.address), row.user_agent) not in seen:
-        tx.audit("session.from_new_device", f"user:{user_id}", after={"session": str(row.id)})
-        await tx.emit(Event(EventType.SIGN_IN_ANOMALY, tx.tenant_id, row.id, {"user_id": str(user_id)}, at=now))
+    is_new = bool(seen) and (devices.network(origin.address), row.user_agent) not in seen
+    await _tell_anomaly(tx, row, is_new, devices.too_far(devices.Sighting(*last) if last else None, place, now))
     tx.audit("session.opened", f"user:{user_id}", after={"method": method, "session": str(row.id)})
     identity = Identity(user_id, tx.tenant_id, roles, table.scopes(roles), row.id)
     return Opened(identity, await _issue(tx, row.id))
+
+
+async def _tell_anomaly(tx: Tx, row: Session, is_new: bool, km: int | None) -> None:
+    """Impossible travel is said where it is one, and not again as a new device."""
+    subject = f"user:{row.user_id}"
+    about: dict[str, object] = {"user_id": str(row.user_id)}
+    if km is not None:
+        tx.audit("session.impossible_travel", subject, after={"session": str(row.id), "distance_km": km})
+        about |= {"kind": "impossible_travel", "distance_km": km}
+    elif is_new:
+        tx.audit("session.from_new_device", subject, after={"session": str(row.id)})
+    else:
+        return
+    await tx.emit(Event(EventType.SIGN_IN_ANOMALY, tx.tenant_id, row.id, about, at=row.created_at))
 
 
 async def refresh(db: Database, token: str, table: Roles, *, lifetimes: Lifetimes) -> Opened:

@@ -26,9 +26,12 @@ class TenantCreated(Data):
 
 @FACTS.of(EventType.SIGN_IN_ANOMALY)
 class SignInAnomaly(Data):
-    """Somebody logged in from a device or network that is new to him. `subject`: the session."""
+    """Somebody logged in from a device or network that is new to him, or from where he cannot have got to since he was
+    seen last. `subject`: the session."""
 
     user_id: UUID
+    kind: Literal["new_device", "impossible_travel"] = "new_device"
+    distance_km: int | None = Field(None, description="Of impossible travel, from where he was seen last")
 
 
 @FACTS.of(EventType.INVITATION_SENT)

@@ -6,16 +6,16 @@ Dependencies are coroutines: FastAPI would run plain functions in a thread, whic
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
@@ -177,6 +177,19 @@ def allow(permission: str) -> Any:
     return Depends(Permission(permission))
 
 
+def permissions(app: FastAPI) -> set[str]:
+    """All that the routes of an application ask for."""
+
+    def within(dependant: Any) -> Iterator[str]:
+        for inner in dependant.dependencies:
+            if isinstance(inner.call, Permission):
+                yield inner.call.name
+            yield from within(inner)
+
+    found = [route.dependant for route in iter_route_contexts(app.routes) if hasattr(route, "dependant")]
+    return {name for dependant in found for name in within(dependant)}
+
+
 # ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -258,7 +271,7 @@ def translate(error: Exception) -> SalesEdgeError:
             return NotFound("There is nothing at this address. GET /docs lists what there is.")
         return _with_status(str(error.detail), error.status_code)
     code = str(getattr(error.orig, "sqlstate", "")) if isinstance(error, DBAPIError) else ""
-    if code.startswith(_BAD_VALUE):
+    if code.startswith(_BAD_VALUE) or isinstance(error, DataError):  # the driver refuses a NUL before it has a code
         return Invalid("A value cannot be stored: a number is too large, or a text holds the character NUL.")
     if code == _NOT_YOURS:
         return Forbidden("You may not write what you may not see: a deal or call of somebody else's.")

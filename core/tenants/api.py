@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from core.kit.errors import Forbidden
 from core.kit.web import CurrentIdentity, CurrentTx, TenantRoute, allow
 from core.tenants import repository
-from core.tenants.schemas import Me, TenantChange, TenantOut, UserOut
+from core.tenants.schemas import Me, MeChange, TenantChange, TenantOut, UserOut
 
 router = APIRouter(prefix="/v1", tags=["access"], route_class=TenantRoute)
 
@@ -13,6 +14,19 @@ router = APIRouter(prefix="/v1", tags=["access"], route_class=TenantRoute)
 async def me(tx: CurrentTx, identity: CurrentIdentity) -> Me:
     user = UserOut.model_validate(await repository.user(tx, identity.user_id))
     return Me(**user.model_dump(), tenant_id=tx.tenant_id, permissions=sorted(identity.scopes))
+
+
+@router.patch("/me", summary="My name and picture", dependencies=[allow("can_view_tenant")])
+async def change_me(body: MeChange, tx: CurrentTx, identity: CurrentIdentity) -> Me:
+    if identity.session_id is None:
+        raise Forbidden("A key does not change who it acts for. Log in.")
+    row = await repository.user(tx, identity.user_id)
+    wanted = body.model_dump(exclude_unset=True)
+    before = {name: getattr(row, name) for name in wanted}
+    for name, value in wanted.items():
+        setattr(row, name, value)
+    tx.audit("user.changed", f"user:{row.id}", before=before, after=wanted)
+    return await me(tx, identity)
 
 
 @router.get("/tenant", dependencies=[allow("can_view_tenant")])

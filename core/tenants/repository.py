@@ -43,6 +43,11 @@ async def find_tenant_id(tx: Tx, slug: str) -> UUID | None:
     return (await tx.session.execute(select(Tenant.id).where(Tenant.slug == slug))).scalar_one_or_none()
 
 
+async def all_tenants(tx: Tx) -> list[Tenant]:
+    """In a system transaction, by slug."""
+    return list((await tx.session.execute(select(Tenant).order_by(Tenant.slug))).scalars())
+
+
 async def accounts_by_email(tx: Tx, email: str) -> list[Account]:
     """In a system transaction: who may log in with this address, in any tenant."""
     rows = await tx.session.execute(

@@ -139,3 +139,8 @@ def test_bodies_are_made_to_fit(api: Api) -> None:
     deal = next(e for e in found(api) if (e.method, e.path) == ("POST", "/v1/deals"))
     assert bodies.takes_ids(deal)
     assert {"account_id", "name", "value_cents"} <= bodies.body(deal, "ID").keys()
+
+
+async def test_the_letter_nul_in_a_text_is_refused_and_no_error_of_ours(ana: Client) -> None:
+    answer = await ana.post("/v1/accounts", json={"name": "a\u0000b"})
+    assert (answer.status_code, "NUL" in answer.json()["detail"]) == (422, True)

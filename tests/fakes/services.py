@@ -6,6 +6,7 @@ from core import bootstrap
 from core.automation.host import AgentHost
 from core.bootstrap import Services
 from core.datascience.features.store import FeatureStore
+from core.gateways.places import NoPlaces
 from core.ports import Clock
 from core.privacy.consent import RecordedConsents
 from core.settings import Settings
@@ -34,7 +35,7 @@ def fake_services(settings: Settings, clock: Clock) -> Services:
         mail_tokens=(mail_tokens := bootstrap.mail_tokens(settings)),
         post=bootstrap.post(settings, FakeMailer(), mail_tokens),
         limits=bootstrap.NoLimits(),
-        rate_limiter=bootstrap.Uncounted(),
+        rate_limiter=bootstrap.Uncounted(), places=NoPlaces(),
         find_deal=bootstrap.find_deal, consents=RecordedConsents(),
         transcriber=FakeTranscriber(), detector=FakeDetector(), diarizer=FakeDiarizer(), embedder=FakeEmbedder(),
         sentiment=FakeSentiment(), predictor=FakePredictor(), inputs=bootstrap.deal_inputs,

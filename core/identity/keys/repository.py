@@ -11,7 +11,7 @@ from core.identity.keys.model import ApiKey
 from core.kit.db import Tx
 from core.kit.errors import NotFound
 from core.kit.pages import PageRequest
-from core.tenants.model import User
+from core.tenants.model import Tenant, User
 
 _USE_IS_NOTED_EVERY = timedelta(minutes=1)
 
@@ -36,7 +36,9 @@ async def keys(tx: Tx, page: PageRequest) -> list[ApiKey]:
 
 
 async def with_maker(tx: Tx, key_id: UUID) -> tuple[ApiKey, User] | None:
+    """None also where the tenant is suspended."""
     query = select(ApiKey, User).join(User, User.id == ApiKey.created_by).where(ApiKey.id == key_id)
+    query = query.join(Tenant, Tenant.id == ApiKey.tenant_id).where(Tenant.suspended_at.is_(None))
     row = (await tx.session.execute(query)).one_or_none()
     return (row[0], row[1]) if row else None
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, EmailStr, Field, StringConstraints
 
 from core.identity.factors.schemas import Code
 from core.kit.passwords import NewPassword
-from core.tenants.schemas import In, Name, Slug
+from core.tenants.schemas import In, Name, Picture, Slug
 
 RoleName = Annotated[str, StringConstraints(pattern=r"^[A-Z_]{1,32}$")]
 Group = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
@@ -22,6 +22,7 @@ class UserChange(In):
     roles: list[RoleName] = Field(default=[], min_length=1, max_length=10)
     team: Group | None = None
     region: Group | None = None
+    avatar_url: Picture | None = None
     is_active: bool = True
 
 

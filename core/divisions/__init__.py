@@ -1,0 +1,1 @@
+"""How a company divides its people and its business: teams and regions, seen and renamed as a whole."""
