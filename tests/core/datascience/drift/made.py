@@ -73,7 +73,7 @@ async def cases(
     rows = [
         {
             "id": case.id, "account_id": account, "name": "CRM", "value_cents": 1_000_00, "currency": "BRL",
-            "stage": "closed_won" if case.won else "closed_lost" if closed else "proposal", "products": [],
+            "stage": "proposal" if not closed else "closed_won" if case.won else "closed_lost", "products": [],
             "opened_at": now - timedelta(days=120), "closed_at": case.closed_at,
             "outcome": ("won" if case.won else "lost") if closed else None,
         }
