@@ -8,13 +8,15 @@ from uuid import UUID
 
 from cluster.models import find, house
 from core.datascience.drift import check, recalibrate, repository, words
+from core.datascience.drift.model import DriftProposal
 from core.datascience.models import verdicts, versions
 from core.datascience.models.admit import admit
 from core.datascience.models.cost import measure
 from core.datascience.models.gate import Limits
 from core.datascience.models.pointers import Scope
-from core.kit.errors import BadInput
+from core.kit.errors import BadInput, SalesEdgeError
 from core.settings import Settings
+from core.tenants import repository as tenants
 
 
 async def checked(settings: Settings, language: str = "en") -> list[str]:
@@ -26,6 +28,37 @@ async def checked(settings: Settings, language: str = "en") -> list[str]:
         lines.append(f"{tenant_id}  {report.version_id}  {report.deals} deals, {len(report.findings)} findings")
         lines += [f"    {words.finding(found, language)}" for found in report.findings]
     return [*lines, f"{len(reports)} reports"]
+
+
+async def carried_out(settings: Settings, language: str = "en") -> list[str]:
+    """Do what was accepted or started by itself, one after the other. What comes of it has to pass the gate."""
+    lines = []
+    async with house(settings) as home:
+        async with home.db.system() as tx:
+            everybody = await tenants.all_tenant_ids(tx)
+        for tenant_id in everybody:
+            async with home.db.tenant(tenant_id) as tx:
+                wanted = await repository.waiting(tx)
+            for proposal in wanted:
+                try:
+                    made, done = await _carry_out(settings, proposal, language), True
+                except SalesEdgeError as error:
+                    made, done = error.detail, False
+                lines.append(f"{tenant_id}  {proposal.action}: {made}")
+                async with home.db.tenant(tenant_id) as tx:
+                    await check.finish(tx, proposal.id, done)
+    return [*lines, f"{len(lines)} carried out"]
+
+
+async def _carry_out(settings: Settings, proposal: DriftProposal, language: str) -> str:
+    """What came of it, in one line."""
+    from cluster.training import train_forecasting
+
+    if proposal.action == "recalibrate":
+        return (await recalibrated(settings, str(proposal.version_id), proposal.tenant_id, language))[0]
+    said: list[str] = []
+    await train_forecasting(settings, proposal.tenant_id, said.append)
+    return said[-1]
 
 
 async def recalibrated(settings: Settings, named: str, tenant_id: UUID | None, language: str = "en") -> list[str]:

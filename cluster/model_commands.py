@@ -121,6 +121,15 @@ def check_drift(language: Language = "en") -> None:
         typer.echo(line)
 
 
+@drift.command("carry-out")
+def carry_out(language: Language = "en") -> None:
+    """Train or recalibrate what was accepted, or what a tenant lets start by itself. Run it after the check."""
+    from cluster.drift import carried_out
+
+    for line in on_servers(lambda settings: carried_out(settings, language)):
+        typer.echo(line)
+
+
 @drift.command("recalibrate")
 def recalibrate(
     version: Named, tenant: Annotated[UUID | None, typer.Option(help="Whose outcomes draw it")] = None,

@@ -82,7 +82,7 @@ async def change_settings(body: DriftSettingsIn, tx: CurrentTx) -> DriftSettings
 @router.get("/drift/proposals", dependencies=[SEE], summary="What was proposed because of drift, newest first")
 async def list_proposals(
     tx: CurrentTx, page: Paging, language: Language,
-    status: Literal["open", "accepted", "dismissed", "automatic"] | None = None,
+    status: Literal["open", "accepted", "dismissed", "automatic", "done", "failed"] | None = None,
 ) -> Page[ProposalOut]:  # fmt: skip
     rows = await repository.proposals(tx, page, status)
     return Page(items=[_proposal(row, language) for row in rows], next_cursor=next_cursor(rows, page))

@@ -89,7 +89,7 @@ async def decide(tx: Tx, proposal_id: UUID, accept: bool) -> DriftProposal:
     """A person's word on a proposal; a repeated one changes nothing."""
     row = await repository.proposal(tx, proposal_id)
     wanted = "accepted" if accept else "dismissed"
-    if row.status == wanted:
+    if row.status == wanted or (accept and row.status in ("done", "failed")):
         return row
     if row.status != "open":
         raise Conflict(f"This proposal is {row.status} already.")
@@ -99,6 +99,11 @@ async def decide(tx: Tx, proposal_id: UUID, accept: bool) -> DriftProposal:
     if accept:
         await _request(tx, row, (await repository.versions_of(tx, [row.version_id]))[row.version_id])
     return row
+
+
+async def finish(tx: Tx, proposal_id: UUID, done: bool) -> None:
+    """What was accepted has been tried: a version came of it, or it could not be made."""
+    (await repository.proposal(tx, proposal_id)).status = "done" if done else "failed"
 
 
 async def _look(tx: Tx, objects: ObjectStore, row: ModelVersion, since: datetime, limits: Limits) -> Seen:

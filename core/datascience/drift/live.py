@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
 
 from core.datascience.drift import repository
-from core.datascience.drift.repository import Outcome, Pair
+from core.datascience.drift.repository import Outcome
 from core.datascience.drift.sequential import Duel, Standing, split_difference
 from core.datascience.models import paired
 from core.datascience.models import repository as models
@@ -20,6 +22,19 @@ from core.kit.db import Tx
 from core.kit.errors import Conflict
 
 _EXPECTED_BRIER = 0.2
+TOGETHER = timedelta(minutes=5)
+"""How far behind the champion's answer the shadow's may be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What two versions said of one input of a deal that is closed now. `won`: it came as the context means it."""
+
+    deal_id: UUID
+    closed_at: datetime
+    won: bool
+    champion: float
+    challenger: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +59,31 @@ async def standing(tx: Tx, version_id: UUID, *, alpha: float = 0.05) -> Live:
     changes = await models.changes(tx, row.id)
     since = max(change.at for change in changes if change.action == "challenger")
     since = max(since, champion.promoted_at or since)  # another champion is another duel
+    others = await repository.answers(tx, champion, "champion", since)
     if row.share:
-        his = await repository.outcomes(tx, row, since)
-        others = await repository.outcomes(tx, champion, since)
-        return Live(champion, row, since, of_split(others, his, row.share, alpha), ())
-    pairs = await repository.shadow_pairs(tx, champion, row, since)
-    return Live(champion, row, since, of_pairs(pairs, alpha), _looked_at(pairs))
+        his = await repository.answers(tx, row, "challenger", since)
+        found = await asyncio.to_thread(of_split, others, his, row.share, alpha)
+        return Live(champion, row, since, found, ())
+    pairs = paired_up(others, await repository.answers(tx, row, "shadow", since))
+    found = await asyncio.to_thread(of_pairs, pairs, alpha)
+    return Live(champion, row, since, found, await asyncio.to_thread(_looked_at, pairs))
+
+
+def paired_up(champion: Sequence[Outcome], shadow: Sequence[Outcome]) -> list[Pair]:
+    """Where both answered the same input, in the order of closing. The shadow answers a moment after the champion."""
+    asked: dict[tuple[UUID, str], list[Outcome]] = {}
+    for told in champion:
+        asked.setdefault(_question(told), []).append(told)
+    pairs = []
+    for his in shadow:
+        before = [told for told in asked.get(_question(his), ()) if told.at <= his.at <= told.at + TOGETHER]
+        if before:
+            pairs.append(Pair(his.deal_id, his.closed_at, his.won, before[-1].probability, his.probability))
+    return pairs
+
+
+def _question(told: Outcome) -> tuple[UUID, str]:
+    return told.deal_id, json.dumps(told.input, sort_keys=True)
 
 
 def of_pairs(pairs: Sequence[Pair], alpha: float) -> Standing:

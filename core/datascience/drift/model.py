@@ -48,7 +48,8 @@ class DriftReport(TenantOwned, Base):
 
 
 class DriftProposal(TenantOwned, Base):
-    """What should follow: `retrain` or `recalibrate`. `status`: open | accepted | dismissed | automatic."""
+    """What should follow: `retrain` or `recalibrate`. `status`: open | accepted | dismissed | automatic;
+    of the accepted and automatic ones done | failed, once it was tried."""
 
     __tablename__ = "drift_proposals"
 

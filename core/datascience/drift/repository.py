@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, and_, cast, func, select
+from sqlalchemy import ColumnElement, Date, Select, and_, cast, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.orm import aliased
 
 from core.datascience.drift.model import DriftProposal, DriftReport, DriftSettings
 from core.datascience.models.model import ModelVersion
@@ -22,8 +21,7 @@ from core.kit.errors import NotFound
 from core.kit.pages import PageRequest
 
 _MOST_DEALS = 5000
-_TOGETHER = timedelta(minutes=5)
-"""How far behind the champion's answer the shadow's may be written."""
+_MOST_ANSWERS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +36,6 @@ class Outcome:
     input: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """What two versions said of one input of a deal that is closed now."""
-
-    deal_id: UUID
-    closed_at: datetime | None
-    won: bool
-    champion: float
-    challenger: float
-
-
 async def settings(tx: Tx) -> DriftSettings | None:
     return await tx.session.scalar(select(DriftSettings))
 
@@ -58,9 +45,10 @@ async def add(tx: Tx, rows: Sequence[Base]) -> None:
     await tx.session.flush()
 
 
-def _of(row: ModelVersion, log: Any = PredictionRow) -> ColumnElement[bool]:
+def _of(row: ModelVersion) -> ColumnElement[bool]:
     """The answers of one version."""
     scope = Scope.parse(row.scope)
+    log = PredictionRow
     found = and_(log.context == row.context, log.basis == scope.kind, log.version == str(row.version))
     if scope.kind == "segment":
         said = func.translate(func.lower(log.input["segment"].astext), "- ", "__")
@@ -88,46 +76,35 @@ async def newest_inputs(tx: Tx, row: ModelVersion, since: datetime) -> list[tupl
 async def outcomes(tx: Tx, row: ModelVersion, since: datetime) -> list[Outcome]:
     """What the version said of deals that closed since, once for each week of a deal, in the order of closing."""
     week = cast(func.date_trunc("week", PredictionRow.at), Date)
-    newest = (
-        select(PredictionRow.id)
+    query = (
+        _answers(row)
         .ext(distinct_on(PredictionRow.deal_id, week))
-        .join(Deal, Deal.id == PredictionRow.deal_id)
-        .where(_of(row), Deal.outcome.is_not(None), Deal.closed_at >= since, PredictionRow.at < Deal.closed_at)
+        .where(Deal.closed_at >= since)
         .order_by(PredictionRow.deal_id, week, PredictionRow.id.desc())
     )
-    query = (
+    return _in_order(await tx.session.execute(query))
+
+
+async def answers(tx: Tx, row: ModelVersion, role: str, since: datetime) -> list[Outcome]:
+    """All that the version said since, in this role, of deals that are closed now, in the order of closing."""
+    query = _answers(row).where(PredictionRow.role == role, PredictionRow.at >= since)
+    return _in_order(await tx.session.execute(query.order_by(PredictionRow.id.desc()).limit(_MOST_ANSWERS)))
+
+
+def _answers(row: ModelVersion) -> Select[Any]:
+    """Of deals that are closed now, given before they were."""
+    return (
         select(
             PredictionRow.deal_id, PredictionRow.at, PredictionRow.probability, _came(row), Deal.closed_at,
             PredictionRow.input,
         )
         .join(Deal, Deal.id == PredictionRow.deal_id)
-        .where(PredictionRow.id.in_(newest))
-        .order_by(Deal.closed_at, Deal.id, PredictionRow.at)
+        .where(_of(row), Deal.outcome.is_not(None), PredictionRow.at < Deal.closed_at)
     )  # fmt: skip
-    return [Outcome(*values) for values in await tx.session.execute(query)]
 
 
-async def shadow_pairs(tx: Tx, champion: ModelVersion, challenger: ModelVersion, since: datetime) -> list[Pair]:
-    """Where both answered the same input, in the order of closing."""
-    his = aliased(PredictionRow)
-    query = (
-        select(Deal.id, Deal.closed_at, _came(champion), PredictionRow.probability, his.probability)
-        .ext(distinct_on(Deal.closed_at, Deal.id, his.id))
-        .join(Deal, Deal.id == PredictionRow.deal_id)
-        .join(
-            his,
-            and_(
-                his.deal_id == PredictionRow.deal_id, his.input == PredictionRow.input, _of(challenger, his),
-                his.role == "shadow", his.at.between(PredictionRow.at, PredictionRow.at + _TOGETHER),
-            ),
-        )
-        .where(
-            _of(champion), PredictionRow.role == "champion", PredictionRow.at >= since, Deal.outcome.is_not(None),
-            PredictionRow.at < Deal.closed_at,
-        )
-        .order_by(Deal.closed_at, Deal.id, his.id, PredictionRow.id.desc())
-    )  # fmt: skip
-    return [Pair(*values) for values in await tx.session.execute(query)]
+def _in_order(rows: Iterable[Any]) -> list[Outcome]:
+    return sorted((Outcome(*values) for values in rows), key=lambda o: (o.closed_at, o.deal_id, o.at))
 
 
 async def proposals(tx: Tx, page: PageRequest, status: str | None = None) -> list[DriftProposal]:
@@ -137,6 +114,12 @@ async def proposals(tx: Tx, page: PageRequest, status: str | None = None) -> lis
     if status is not None:
         query = query.where(DriftProposal.status == status)
     return list(await tx.session.scalars(query))
+
+
+async def waiting(tx: Tx) -> list[DriftProposal]:
+    """What was accepted, or started by itself, and not done yet; oldest first."""
+    query = select(DriftProposal).where(DriftProposal.status.in_(("accepted", "automatic")))
+    return list(await tx.session.scalars(query.order_by(DriftProposal.id)))
 
 
 async def proposal(tx: Tx, proposal_id: UUID) -> DriftProposal:

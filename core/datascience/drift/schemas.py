@@ -84,7 +84,7 @@ class DriftReportOut(BaseModel):
 
 
 class ProposalOut(BaseModel):
-    """`status`: open | accepted | dismissed | automatic."""
+    """`status`: open | accepted | dismissed | automatic | done | failed."""
 
     id: UUID
     report_id: UUID

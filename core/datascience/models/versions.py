@@ -163,6 +163,9 @@ async def challenge(tx: Tx, objects: ObjectStore, version_id: UUID, *, share: fl
     if row.alias == CHAMPION:
         raise Conflict("This version is the champion: it cannot challenge itself.")
     before = await repository.bearer(tx, row.context, scope, CHALLENGER)
+    if before is not None and before.id == row.id and row.share == share:
+        await _publish(tx, objects, row, scope, CHALLENGER)
+        return row
     if before is not None and before.id != row.id:
         before.alias, before.status, before.share = None, "retired", 0.0
         await repository.flush(tx)

@@ -92,10 +92,11 @@ async def test_the_shadow_is_met_by_its_champion_once_outcomes_are_known(house: 
     async with house.db.tenant(house.tenant_id) as tx:
         found = await live.standing(tx, one.id)
         since = house.clock.now() - timedelta(days=1)
-        pairs = await repository.shadow_pairs(tx, two, one, since)
+        told_by = [await repository.answers(tx, row, role, since) for row, role in ((two, "champion"), (one, "shadow"))]
         seen = await repository.outcomes(tx, two, since)
         asked = await repository.newest_inputs(tx, two, since)
     assert found.standing.outcomes == 4
+    pairs = live.paired_up(*told_by)
     assert len(pairs) == len(seen) == 4
     assert len(asked) == 6
     by_deal = {case.id: answer.probability for case, answer in zip(deals, told, strict=True)}
