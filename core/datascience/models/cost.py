@@ -9,6 +9,7 @@ what the second copy adds: the libraries are there once, however many models a r
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -36,8 +37,10 @@ def measure(bundle: bytes) -> Cost:
         file.write(bundle)
         file.flush()
         command = [sys.executable, "-m", __name__, file.name]
+        # A Ray job finds the project by `sys.path`, which a new process does not inherit.
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False)  # noqa: S603
+            done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False, env=env)  # noqa: S603
         except subprocess.TimeoutExpired:
             raise BadAnswer(f"The model did not answer {ROWS} rows within {TIME_LIMIT_S:g} s.") from None
     if done.returncode:
