@@ -78,6 +78,7 @@ def _routes(app: FastAPI) -> None:
     from core.competitors import api as competitors
     from core.content import api as content
     from core.datascience.drift import api as drift
+    from core.datascience.features import api as features
     from core.datascience.models import api as models
     from core.deals import api as deals
     from core.divisions import api as divisions
@@ -99,6 +100,7 @@ def _routes(app: FastAPI) -> None:
         sso.router, scim.router, protocol.router, tenants.router, divisions.router, deals.router, calls.uploads,
         calls.router, analysis.router, competitors.router, forecasting.router, rollup.router, automation.router,
         content.router, audit.router, privacy.router, models.router, drift.router, drift.slow,
+        features.router,
     ]  # fmt: skip
     for router in routers:
         app.include_router(router)

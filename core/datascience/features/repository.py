@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, insert, or_, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from core.calls.model import Call
 from core.datascience.features.kinds import Entity, FeatureSet
@@ -67,7 +68,6 @@ class Before:
 class Freshness:
     """How old the newest values of one set are."""
 
-    feature_set: str
     entities: int
     newest_event_at: datetime
     newest_written_at: datetime
@@ -127,11 +127,10 @@ async def there(tx: Tx, entity: Entity, ids: Iterable[UUID]) -> set[UUID]:
 
 
 async def entity_of(tx: Tx, entity_id: UUID) -> Entity | None:
-    """What this is the id of."""
-    for entity in Entity:
-        if await there(tx, entity, [entity_id]):
-            return entity
-    return None
+    """What there are features of under this id, for who asks."""
+    query = select(FeatureRow.entity).where(FeatureRow.entity_id == entity_id).limit(1)
+    found = (await tx.session.execute(query)).scalar_one_or_none()
+    return Entity(found) if found is not None else None
 
 
 async def history(
@@ -153,33 +152,42 @@ async def history(
     return list((await tx.session.execute(query.order_by(FeatureRow.id.desc()).limit(page.limit))).scalars())
 
 
-async def freshness(tx: Tx, feature_set: str, version: int, stale_before: datetime) -> Freshness | None:
+async def freshness(tx: Tx, feature_set: FeatureSet, stale_before: datetime) -> Freshness | None:
     """Over all entities of one set that the reader sees; None where there are none."""
     of_entity = (
         select(func.max(FeatureRow.event_at).label("event_at"), func.max(FeatureRow.written_at).label("written_at"))
-        .where(FeatureRow.feature_set == feature_set, FeatureRow.version == version)
+        .where(FeatureRow.feature_set == feature_set.name, FeatureRow.version == feature_set.version)
         .group_by(FeatureRow.entity_id)
         .subquery()
     )
-    row = (
-        await tx.session.execute(
-            select(
-                func.count(), func.max(of_entity.c.event_at), func.max(of_entity.c.written_at),
-                func.count().filter(of_entity.c.event_at < stale_before),
-            )
-        )
-    ).one()  # fmt: skip
-    return Freshness(feature_set, row[0], row[1], row[2], row[3]) if row[0] else None
+    stale = func.count().filter(of_entity.c.event_at < stale_before)
+    newest_of = (func.max(of_entity.c.event_at), func.max(of_entity.c.written_at))
+    row = (await tx.session.execute(select(func.count(), *newest_of, stale).select_from(of_entity))).one()
+    return Freshness(row[0], row[1], row[2], row[3]) if row[0] else None
 
 
-async def newest_of_set(tx: Tx, feature_set: str, version: int, limit: int) -> list[FeatureRow]:
+_KNOWN = text("""
+    SELECT e.key, count(DISTINCT r.entity_id), max(r.event_at)
+    FROM feature_rows r, jsonb_each(r."values") AS e
+    WHERE r.feature_set = :name AND r.version = :version AND e.value <> 'null'::jsonb GROUP BY e.key
+""")
+
+
+async def feature_freshness(tx: Tx, feature_set: FeatureSet) -> dict[str, tuple[int, datetime]]:
+    """Feature → of how many entities it was ever known, and when last."""
+    given = {"name": feature_set.name, "version": feature_set.version}
+    return {name: (count, at) for name, count, at in await tx.session.execute(_KNOWN, given)}
+
+
+async def newest_of_set(tx: Tx, feature_set: FeatureSet, limit: int, *, among: Sequence[UUID] = ()) -> list[FeatureRow]:
     """The newest row of each entity, of those with the latest first."""
-    newest_rows = (
-        select(FeatureRow.id)
-        .distinct(FeatureRow.entity_id)
-        .where(FeatureRow.feature_set == feature_set, FeatureRow.version == version)
-        .order_by(FeatureRow.entity_id, FeatureRow.event_at.desc(), FeatureRow.written_at.desc(), FeatureRow.id.desc())
+    of_set = select(FeatureRow.id).where(
+        FeatureRow.feature_set == feature_set.name, FeatureRow.version == feature_set.version
     )
+    if among:
+        of_set = of_set.where(FeatureRow.entity_id.in_(among))
+    backwards = (FeatureRow.event_at.desc(), FeatureRow.written_at.desc(), FeatureRow.id.desc())
+    newest_rows = of_set.ext(distinct_on(FeatureRow.entity_id)).order_by(FeatureRow.entity_id, *backwards)
     query = select(FeatureRow).where(FeatureRow.id.in_(newest_rows))
     ordered = query.order_by(FeatureRow.event_at.desc(), FeatureRow.id.desc()).limit(limit)
     return list((await tx.session.execute(ordered)).scalars())
