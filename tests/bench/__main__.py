@@ -5,7 +5,19 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("events", "predict_engine", "forecast_quality", "stt", "api_get", "start", "login", "token", "rls")
+NAMES = (
+    "events",
+    "predict_engine",
+    "forecast_quality",
+    "stt",
+    "api_get",
+    "start",
+    "login",
+    "token",
+    "rls",
+    "features",
+    "pit_join",
+)
 
 
 def main() -> None:
