@@ -21,7 +21,6 @@ from core.identity.sso.fetch import HttpFetch
 from core.identity.sso.oidc import Oidc
 from core.kit.clock import SystemClock
 from core.kit.db import Database, Tx
-from core.kit.errors import Conflict
 from core.kit.security import SigningKey, Tokens
 from core.ports import (
     Agents,
@@ -33,6 +32,7 @@ from core.ports import (
     FindDeal,
     Limits,
     Mailer,
+    MayRecord,
     ObjectStore,
     Places,
     Predictor,
@@ -45,7 +45,7 @@ from core.ports import (
     TextGenerator,
     Transcriber,
 )
-from core.privacy.consent import RecordedConsents
+from core.privacy.consent import RecordedBasis, RecordedConsents
 from core.settings import Settings
 from core.tenants.permissions import Roles
 
@@ -81,6 +81,7 @@ class Services:
     rate_limiter: RateLimiter
     places: Places
     find_deal: FindDeal
+    may_record: MayRecord
     consents: Consents
     transcriber: Transcriber
     detector: SpeechDetector
@@ -109,9 +110,7 @@ class Services:
 async def find_deal(tx: Tx, deal_id: UUID) -> None:
     from core.deals import repository as deals
 
-    deal = await deals.deal(tx, deal_id)
-    if deal.contact_id is not None and not await RecordedConsents().allows(tx, deal.contact_id, "recording"):
-        raise Conflict("The contact of this deal does not allow recordings, so this one cannot be kept.")
+    await deals.deal(tx, deal_id)
 
 
 class NoLimits:
@@ -348,6 +347,7 @@ def services(
         rate_limiter=rate_limiter(settings),
         places=places(settings),
         find_deal=find_deal,
+        may_record=RecordedBasis(),
         consents=RecordedConsents(),
         transcriber=transcriber,
         detector=SileroVad(),

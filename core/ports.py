@@ -350,10 +350,17 @@ class Places(Protocol):
 
 
 class FindDeal(Protocol):
-    """How calls ask for a deal without knowing deals. Raises `NotFound`, or `Conflict` where there is no basis to keep
-    recordings of its contact."""
+    """How calls ask for a deal without knowing deals. Raises `NotFound`."""
 
     async def __call__(self, tx: Tx, deal_id: UUID) -> None: ...
+
+
+class MayRecord(Protocol):
+    """Is there a basis to keep a recording of the customers who are on it? Raises `Conflict`."""
+
+    async def __call__(self, tx: Tx, deal_id: UUID | None, emails: Sequence[str]) -> None:
+        """`emails`: of the customers, as far as they are named."""
+        ...
 
 
 ConsentPurpose = Literal["recording", "analysis", "marketing"]

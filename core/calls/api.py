@@ -43,8 +43,10 @@ async def upload_call(
     services = request.app.state.services
     if deal_id is not None:
         await services.find_deal(tx, deal_id)
+    people = _participants(participants)
+    await services.may_record(tx, deal_id, [str(p.email) for p in people if p.email and p.side == "customer"])
     recording = Recording(
-        audio.file, identity.user_id, deal_id, language, region, title, _participants(participants), seller_channel,
+        audio.file, identity.user_id, deal_id, language, region, title, people, seller_channel,
         started_at or tx.clock.now(),
     )  # fmt: skip
     request.state.location = "/v1/calls/{id}"

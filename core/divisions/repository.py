@@ -25,7 +25,8 @@ BEARERS: Mapping[Dimension, Mapping[str, type[Base]]] = {
 async def people(tx: Tx, dimension: Dimension) -> dict[str, int]:
     """Name → how many active people."""
     column = getattr(User, dimension)
-    query = select(column, func.count()).where(column.is_not(None), User.is_active).group_by(column)
+    active = func.count().filter(User.is_active)
+    query = select(column, active).where(column.is_not(None)).group_by(column)
     return {row[0]: row[1] for row in await tx.session.execute(query)}
 
 

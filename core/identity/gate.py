@@ -33,6 +33,14 @@ class Gate:
             return await scim_tokens.authenticate(self._db, token)
         return self._tokens.check(token)
 
+    async def still(self, tx: Tx, identity: Identity, token: str) -> None:
+        """Whether somebody who was let in a while ago would be now: the life of an access token is for coming in, so it
+        is the session that counts; a machine has none, and shows its key again. Raises `Unauthenticated`."""
+        if identity.session_id is None:
+            await self.authenticate(token)
+        else:
+            await self.admit(tx, identity)
+
     async def admit(self, tx: Tx, identity: Identity) -> Identity:
         """The identity with what it may do now: an ended session, a suspended user or a role that was taken away counts
         at once, not when the token expires. Raises `Unauthenticated`."""

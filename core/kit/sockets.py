@@ -93,7 +93,8 @@ async def run(socket: WebSocket, *parts: Coroutine[Any, Any, None], standing_s: 
 async def _standing(socket: WebSocket, every_s: float) -> None:
     """Looks again and again whether the session that the socket was opened with still stands."""
     services, identity = socket.app.state.services, socket.state.identity
+    token = token_of(socket) or ""
     while True:
         await asyncio.sleep(every_s)
         async with services.db.tenant(identity.tenant_id) as tx:
-            await services.gate.admit(tx, identity)
+            await services.gate.still(tx, identity, token)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from core.calls import repository as calls
 from core.datascience.features.store import FeatureStore
 from core.deals import repository as deals
 from core.kit.db import Tx
-from core.kit.errors import FieldProblem, Invalid
+from core.kit.errors import Conflict, FieldProblem, Invalid
 from core.kit.events import Event, EventType
 from core.kit.ids import new_id
 from core.ports import ConsentPurpose, Consents
@@ -108,14 +109,43 @@ async def may_analyse(tx: Tx, call_id: UUID, consents: Consents, features: Featu
     call = await calls.call(tx, call_id, lock=True)
     if call.status == "erased":
         return False
-    contacts: list[UUID | None] = list(await repository.contacts_on_call(tx, call))
+    why = await _against(tx, consents, "analysis", call.deal_id, repository.customers(call))
+    if why is None:
+        return True
+    await repository.forget_results(tx, [call_id])
+    await features.forget(tx, [call_id])
+    await calls.set_status(tx, call_id, "stored", error=why)
+    return False
+
+
+class RecordedBasis:
+    """`MayRecord`, from the same tables."""
+
+    async def __call__(self, tx: Tx, deal_id: UUID | None, emails: Sequence[str]) -> None:
+        if (
+            await _against(tx, RecordedConsents(), "recording", deal_id, [email.lower() for email in emails])
+            is not None
+        ):
+            raise Conflict(
+                "There is no basis to record somebody on this call, so it cannot be kept. Record a consent of the "
+                "contact first, and name him on the call or its deal."
+            )
+
+
+async def _against(
+    tx: Tx, consents: Consents, purpose: ConsentPurpose, deal_id: UUID | None, emails: Sequence[str]
+) -> str | None:
+    """Why a call must not be used so; None where everybody on it has a basis. Who was erased and is named again without
+    being a contact is asked first, like all who come back."""
+    contacts: list[UUID | None] = list(await repository.contacts_of(tx, deal_id, emails))
     for contact_id in contacts or [None]:
-        if not await consents.allows(tx, contact_id, "analysis"):
-            await repository.forget_results(tx, [call_id])
-            await features.forget(tx, [call_id])
-            await calls.set_status(tx, call_id, "stored", error=_why(contact_id))
-            return False
-    return True
+        if not await consents.allows(tx, contact_id, purpose):
+            return _why(contact_id)
+    strangers = set(emails).difference(*[await repository.contact_emails(tx, one) for one in contacts if one])
+    salt = (await repository.settings(tx)).salt
+    if strangers and await repository.is_buried(tx, [tombstone(salt, email) for email in strangers]):
+        return "Somebody on this call was erased before. Make him a contact again and record a consent."
+    return None
 
 
 def _why(contact_id: UUID | None) -> str:

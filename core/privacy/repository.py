@@ -100,13 +100,18 @@ async def contact_emails(tx: Tx, contact_id: UUID) -> list[str]:
 
 async def contacts_on_call(tx: Tx, call: Call) -> list[UUID]:
     """The contact of the call's deal, and the customers among its participants whose address is a contact's."""
-    emails = [str(p["email"]).lower() for p in call.participants if p.get("email") and p.get("side") == "customer"]
-    query = select(Contact.id).where(
-        or_(
-            Contact.id.in_(select(Deal.contact_id).where(Deal.id == call.deal_id)),
-            func.lower(Contact.email).in_(emails),
-        )
-    )
+    return await contacts_of(tx, call.deal_id, customers(call))
+
+
+def customers(call: Call) -> list[str]:
+    """Addresses of the customers on a call, in lower case."""
+    return [str(p["email"]).lower() for p in call.participants if p.get("email") and p.get("side") == "customer"]
+
+
+async def contacts_of(tx: Tx, deal_id: UUID | None, emails: Sequence[str]) -> list[UUID]:
+    """The deal's contact, and those who have one of the addresses (in lower case)."""
+    of_deal = Contact.id.in_(select(Deal.contact_id).where(Deal.id == deal_id))
+    query = select(Contact.id).where(or_(of_deal, func.lower(Contact.email).in_(emails)))
     return list((await tx.session.execute(query.order_by(Contact.id))).scalars())
 
 
@@ -237,7 +242,7 @@ def answers_about(table: Table, who: Person) -> ColumnElement[bool]:
     """Stored answers that he got, or that speak of him."""
     said = [*map(str, (*who.contact_ids, *who.user_ids, *who.call_ids)), *who.emails, *who.names]
     like = literal([b"%" + word.encode() + b"%" for word in said], ARRAY(LargeBinary))
-    return or_(table.c.user_id.in_(who.user_ids), table.c.body.like(any_(like)))
+    return or_(table.c.user_id.in_(who.user_ids), table.c.body.op("LIKE", is_comparison=True)(any_(like)))
 
 
 def others_on_call(table: Table, who: Person) -> ColumnElement[Any]:

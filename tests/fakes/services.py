@@ -8,7 +8,7 @@ from core.bootstrap import Services
 from core.datascience.features.store import FeatureStore
 from core.gateways.places import NoPlaces
 from core.ports import Clock
-from core.privacy.consent import RecordedConsents
+from core.privacy.consent import RecordedBasis, RecordedConsents
 from core.settings import Settings
 from tests.fakes.engines import (
     FakeDetector,
@@ -36,7 +36,7 @@ def fake_services(settings: Settings, clock: Clock) -> Services:
         post=bootstrap.post(settings, FakeMailer(), mail_tokens),
         limits=bootstrap.NoLimits(),
         rate_limiter=bootstrap.Uncounted(), places=NoPlaces(),
-        find_deal=bootstrap.find_deal, consents=RecordedConsents(),
+        find_deal=bootstrap.find_deal, may_record=RecordedBasis(), consents=RecordedConsents(),
         transcriber=FakeTranscriber(), detector=FakeDetector(), diarizer=FakeDiarizer(), embedder=FakeEmbedder(),
         sentiment=FakeSentiment(), predictor=FakePredictor(), inputs=bootstrap.deal_inputs,
         generator=FakeGenerator(), agents=AgentHost(db), features=FeatureStore(db, FakeHotValues(), objects),

@@ -45,7 +45,9 @@ async def change(tx: Tx, row: ScimGroup, said: Group) -> ScimGroup:
     row.display_name, row.external_id, row.changed_at = name, said.external_id, tx.clock.now()
     await repository.leave_group(tx, row.id, went)
     await repository.join_group(tx, row.id, came)
-    tx.audit("group.changed", f"group:{row.id}", after={"came": len(came), "went": len(went)})
+    tx.audit(
+        "group.changed", f"group:{row.id}", after={"came": len(came), "went": len(went), "renamed": name != before}
+    )
     await apply(tx, wanted | went if name != before else came | went, formerly=[before])
     return row
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from core.kit.clock import VirtualClock
+from core.kit.errors import Unauthenticated
 from tests.support import Api, Client, member, new_deal, sign_up
 
 
@@ -106,3 +107,18 @@ async def test_a_forged_key_opens_nothing(api: Api, ana: Client, change: str) ->
         "noise": "sek_zz_zz", "empty": "sek_",
     }[change]  # fmt: skip
     assert await status(api, forged) == 401
+
+
+async def test_a_deleted_key_ends_what_it_was_let_into_before(api: Api, ana: Client) -> None:
+    """A socket that is open asks again and again; so long-lived is a session's, not a token's."""
+    key, gate = await made(ana), api.services.gate
+    machine, person = await gate.authenticate(key["key"]), await gate.authenticate(ana.token)
+    async with api.services.db.tenant(person.tenant_id) as tx:
+        await gate.still(tx, machine, key["key"])
+        await gate.still(tx, person, "an access token that has expired since")
+    await ana.request("DELETE", f"/v1/api-keys/{key['id']}")
+    await ana.post("/v1/logout-everywhere")
+    async with api.services.db.tenant(person.tenant_id) as tx:
+        for identity, token in ((machine, key["key"]), (person, ana.token)):
+            with pytest.raises(Unauthenticated):
+                await gate.still(tx, identity, token)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -149,6 +150,27 @@ async def test_https_is_insisted_on_where_it_is_spoken(api: Api) -> None:
     sent = Sent(create_app(api.services), "text/plain", [b"x"])
     await sent.answer()
     assert (b"Strict-Transport-Security", b"max-age=31536000; includeSubDomains") in sent.answers[0]["headers"]
+
+
+async def test_other_sites_read_answers_only_where_they_are_named(api: Api, ana: Client) -> None:
+    """No cookie carries a log-in, so a browser is never asked to send credentials."""
+    ask = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+    settings = api.services.settings
+    http = settings.http.model_copy(update={"cors_origins": ["https://app.example"]})
+    api.services.settings = settings.model_copy(update={"http": http})
+    transport = httpx2.ASGITransport(app=create_app(api.services))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        for origin, allowed in (
+            ("https://app.example", "https://app.example"), ("https://app.example.evil.example", None),
+            ("http://app.example", None), ("null", None),
+        ):  # fmt: skip
+            asked = await client.options("/v1/me", headers={"Origin": origin, **ask})
+            read = await client.get("/v1/me", headers={"Origin": origin, "Authorization": f"Bearer {ana.token}"})
+            for answer in (asked, read):
+                assert answer.headers.get("access-control-allow-origin") == allowed, origin
+                assert "access-control-allow-credentials" not in answer.headers
+    plain = await ana.get("/v1/me", headers={"Origin": "https://app.example"})
+    assert "access-control-allow-origin" not in plain.headers, "by default nobody is"
 
 
 NESTED = st.recursive(

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import httpx2
 import numpy as np
 import pytest
 
@@ -128,6 +129,35 @@ async def test_without_a_basis_for_recording_nothing_is_kept(zelia: Customer) ->
     answer = await zelia.seller.post("/v1/calls", files={"audio": ("a.wav", audio)}, data=form)
     assert answer.status_code == 409
     assert await zelia.api.services.objects.keys("") == []
+
+
+@pytest.mark.parametrize("email", [EMAIL, EMAIL.upper()])
+async def test_a_call_without_a_deal_is_not_kept_of_who_is_named_on_it_and_said_no(zelia: Customer, email: str) -> None:
+    await zelia.consents("/withdraw", purpose="recording")
+    assert (await alone(zelia, email=email)).status_code == 409
+    assert await zelia.api.services.objects.keys("") == []
+    assert (await alone(zelia, email="somebody@else.example")).status_code == 202
+
+
+async def test_where_consent_is_asked_for_a_call_of_nobody_known_is_not_kept(zelia: Customer) -> None:
+    bases = {f"{purpose}_basis": "consent" for purpose in ("recording", "analysis", "marketing")}
+    assert (await zelia.seller.request("PUT", "/v1/privacy/bases", json=bases)).status_code == 200
+    assert (await alone(zelia)).status_code == 409
+    await zelia.consents(purpose="recording", evidence="on the telephone")
+    assert (await alone(zelia, email=EMAIL)).status_code == 202
+
+
+async def test_a_call_of_who_was_erased_is_not_kept_even_where_he_is_only_named(zelia: Customer) -> None:
+    await zelia.asked("erasures", contact_id=zelia.contact, reason="asked")
+    assert (await alone(zelia, email=EMAIL)).status_code == 409
+    assert (await alone(zelia)).status_code == 202
+
+
+async def alone(zelia: Customer, **who: str) -> httpx2.Response:
+    """A call without a deal."""
+    audio = io.BytesIO(encoded(tone(1.0), "wav", "pcm_s16le"))
+    people = json.dumps([{"name": "Z", "side": "customer", **who}]) if who else "[]"
+    return await zelia.seller.post("/v1/calls", files={"audio": ("a.wav", audio)}, data={"participants": people})
 
 
 async def test_a_withdrawal_counts_from_when_it_was_said(zelia: Customer, clock: VirtualClock) -> None:
