@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy import BigInteger, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.kit.db import Base, TenantOwned
@@ -56,7 +56,11 @@ class Deal(TenantOwned, Base):
     outcome: Mapped[str | None] = mapped_column(String(8))
     recorded_at: Mapped[datetime | None]
 
-    __table_args__ = (Index("deals_open", "tenant_id", "outcome"),)
+    __table_args__ = (
+        Index("deals_open", "tenant_id", "outcome"),
+        Index("deals_contact", "contact_id"),
+        Index("deals_owner", "owner_id"),
+    )
 
 
 class DealChange(TenantOwned, Base):
@@ -71,7 +75,13 @@ class DealChange(TenantOwned, Base):
     after: Mapped[list[Any]]
     user_id: Mapped[UUID | None]
 
-    __table_args__ = (Index("deal_changes_deal", "deal_id", "at"),)
+    __table_args__ = (
+        Index("deal_changes_deal", "deal_id", "at"),
+        Index(
+            "deal_changes_people", "tenant_id", "field", "at",
+            postgresql_where=text("field IN ('owner_id', 'contact_id')"),
+        ),
+    )  # fmt: skip
 
 
 class Activity(TenantOwned, Base):

@@ -162,24 +162,23 @@ async def last_activity(tx: Tx, deal_id: UUID) -> Activity | None:
 
 # ── as it was known at a moment ──────────────────────────────────────────────────────────────────────────────────────
 
-# The last change of a field says what it was before, so the first one after a moment says what it was then.
+# The first change of a field after a moment says what it was then; where there is none, it was what it is.
 _SALES = text("""
     WITH known AS (
         SELECT d.opened_at,
-               coalesce(stage.after ->> 0, d.stage) AS stage,
-               CASE WHEN price.before IS NULL THEN d.value_cents ELSE (price.before ->> 0)::bigint END AS value_cents,
-               CASE WHEN owner.before IS NULL THEN d.owner_id ELSE (owner.before ->> 0)::uuid END AS owner_id
+               CASE WHEN later.stages IS NULL THEN d.stage ELSE later.stages[1] END AS stage,
+               CASE WHEN later.prices IS NULL THEN d.value_cents ELSE later.prices[1]::bigint END AS value_cents,
+               CASE WHEN later.owners IS NULL THEN d.owner_id ELSE later.owners[1]::uuid END AS owner_id
         FROM deals d
-        LEFT JOIN LATERAL (SELECT c.after FROM deal_changes c WHERE c.deal_id = d.id AND c.field = 'stage'
-                           AND c.at <= :at ORDER BY c.at DESC, c.id DESC LIMIT 1) AS stage ON true
-        LEFT JOIN LATERAL (SELECT c.before FROM deal_changes c WHERE c.deal_id = d.id AND c.field = 'value_cents'
-                           AND c.at > :at ORDER BY c.at, c.id LIMIT 1) AS price ON true
-        LEFT JOIN LATERAL (SELECT c.before FROM deal_changes c WHERE c.deal_id = d.id AND c.field = 'owner_id'
-                           AND c.at > :at ORDER BY c.at, c.id LIMIT 1) AS owner ON true
+        LEFT JOIN LATERAL (
+            SELECT array_agg(c.before ->> 0 ORDER BY c.at, c.id) FILTER (WHERE c.field = 'stage') AS stages,
+                   array_agg(c.before ->> 0 ORDER BY c.at, c.id) FILTER (WHERE c.field = 'value_cents') AS prices,
+                   array_agg(c.before ->> 0 ORDER BY c.at, c.id) FILTER (WHERE c.field = 'owner_id') AS owners
+            FROM deal_changes c WHERE c.deal_id = d.id AND c.at > :at) AS later ON true
         WHERE coalesce(d.recorded_at, d.opened_at) <= :at
           AND (CAST(:account AS uuid) IS NULL OR d.account_id = :account)
-          AND (CAST(:seller AS uuid) IS NULL OR d.owner_id = :seller OR EXISTS (
-                SELECT FROM deal_changes c WHERE c.deal_id = d.id AND c.field = 'owner_id'
+          AND (CAST(:seller AS uuid) IS NULL OR d.owner_id = :seller OR d.id IN (
+                SELECT c.deal_id FROM deal_changes c WHERE c.field = 'owner_id' AND c.at > :at
                 AND c.before ->> 0 = CAST(CAST(:seller AS uuid) AS text)))
     )
     SELECT count(*) FILTER (WHERE stage NOT LIKE 'closed%') AS open,
@@ -189,12 +188,21 @@ _SALES = text("""
            coalesce(sum(value_cents) FILTER (WHERE stage = 'closed_won'), 0) AS won_cents
     FROM known WHERE CAST(:seller AS uuid) IS NULL OR owner_id = :seller
 """)
-
+_ALL_SOLD = text("""
+    SELECT d.account_id, d.opened_at, coalesce(d.recorded_at, d.opened_at) AS known_at, d.stage, d.value_cents,
+           d.owner_id, coalesce(c.changes, '[]') AS changes
+    FROM deals d LEFT JOIN LATERAL (
+        SELECT jsonb_agg(jsonb_build_array(c.field, c.at, c.before -> 0) ORDER BY c.at, c.id) AS changes
+        FROM deal_changes c WHERE c.deal_id = d.id AND c.field IN ('stage', 'value_cents', 'owner_id')) AS c ON true
+""")
 _DEALS_WITH = text("""
     SELECT d.id FROM deals d
     LEFT JOIN LATERAL (SELECT c.before FROM deal_changes c WHERE c.deal_id = d.id AND c.field = 'contact_id'
                        AND c.at > :at ORDER BY c.at, c.id LIMIT 1) AS other ON true
-    WHERE CASE WHEN other.before IS NULL THEN d.contact_id ELSE (other.before ->> 0)::uuid END = :contact
+    WHERE (d.contact_id = :contact OR d.id IN (
+            SELECT c.deal_id FROM deal_changes c WHERE c.field = 'contact_id' AND c.at > :at
+            AND c.before ->> 0 = CAST(CAST(:contact AS uuid) AS text)))
+      AND CASE WHEN other.before IS NULL THEN d.contact_id ELSE (other.before ->> 0)::uuid END = :contact
 """)
 
 
@@ -204,6 +212,32 @@ async def sales(
     """Deals of one account or one seller, counted and added up as they stood at a moment."""
     given = {"at": at, "account": account_id, "seller": seller_id}
     return dict((await tx.session.execute(_SALES, given)).mappings().one())
+
+
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """One deal as sums need it. `known_at`: when it was written down. `changes`: of stage, value and owner, as (when,
+    what it was before), oldest first."""
+
+    account_id: UUID
+    opened_at: datetime
+    known_at: datetime
+    stage: str
+    value_cents: int
+    owner_id: UUID | None
+    changes: dict[str, list[tuple[datetime, Any]]]
+
+
+async def all_sold(tx: Tx) -> list[Sold]:
+    found = []
+    for row in await tx.session.execute(_ALL_SOLD):
+        changes: dict[str, list[tuple[datetime, Any]]] = {}
+        for name, at, before in row.changes:
+            changes.setdefault(name, []).append((datetime.fromisoformat(at), before))
+        found.append(
+            Sold(row.account_id, row.opened_at, row.known_at, row.stage, row.value_cents, row.owner_id, changes)
+        )
+    return found
 
 
 async def activities_with(tx: Tx, contact_id: UUID, at: datetime) -> list[Activity]:

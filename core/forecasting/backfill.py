@@ -15,6 +15,7 @@ from core.datascience.features.definitions import DEAL
 from core.datascience.features.row import Given
 from core.datascience.features.store import FeatureStore
 from core.deals import repository as deals
+from core.deals.ledger import Ledger
 from core.deals.repository import Story
 from core.forecasting import remember, repository
 from core.kit.db import Tx
@@ -36,11 +37,12 @@ async def backfill(
 ) -> int:  # fmt: skip
     """Every moment of these deals from `since` on and before `until`; returns how many rows were new."""
     rows: list[Given] = []
+    ledger = await Ledger.read(tx)
     for story in await deals.stories(tx, [await deals.deal(tx, deal_id) for deal_id in deal_ids]):
         for moment in await _moments(tx, story):
             if (since is None or since <= moment.at) and (until is None or moment.at < until):
                 found = (moment.at, moment.cause, moment.cause_type)
-                rows += await remember.of_story(tx, story, *found, known_at=moment.at)
+                rows += await remember.of_story(tx, story, *found, known_at=moment.at, ledger=ledger)
         for forecast in await repository.all_of(tx, story.deal.id):
             if (since is None or since <= forecast.at) and (until is None or forecast.at < until):
                 rows.append(

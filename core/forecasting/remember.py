@@ -13,6 +13,7 @@ from core.datascience.features import definitions
 from core.datascience.features.row import Given
 from core.datascience.features.store import FeatureStore
 from core.deals import repository as deals
+from core.deals.ledger import Ledger
 from core.deals.model import Activity
 from core.deals.past import as_known, known
 from core.deals.repository import Story
@@ -43,19 +44,22 @@ async def of_deal(
 
 
 async def of_story(
-    tx: Tx, whole: Story, at: datetime, cause: UUID | None, cause_type: str, *, known_at: datetime | None = None
-) -> list[Given]:
+    tx: Tx, whole: Story, at: datetime, cause: UUID | None, cause_type: str, *, known_at: datetime | None = None,
+    ledger: Ledger | None = None,
+) -> list[Given]:  # fmt: skip
+    """`ledger`: answers for the sums of account and seller, where many moments are asked for."""
     story = as_known(whole, at)
     deal_id, now = whole.deal.id, story.deal
     account = await deals.account(tx, now.account_id)
-    sold = await deals.sales(tx, at, account_id=now.account_id)
+    sold = await _sold(tx, ledger, at, account_id=now.account_id)
     where = {"segment": account.segment, "region": account.region}
     found: list[tuple[Any, UUID, Mapping[str, Any]]] = [
         (definitions.DEAL, deal_id, features.build(history(story), at)),
         (definitions.ACCOUNT, now.account_id, {**_sales(sold, at), **where}),
     ]
     if now.owner_id is not None:
-        found.append((definitions.SELLER, now.owner_id, _sales(await deals.sales(tx, at, seller_id=now.owner_id), at)))
+        by_him = await _sold(tx, ledger, at, seller_id=now.owner_id)
+        found.append((definitions.SELLER, now.owner_id, _sales(by_him, at)))
     contact = await deals.find_contact(tx, now.contact_id) if now.contact_id else None
     if contact is not None:
         touches = [one for one in await deals.activities_with(tx, contact.id, at) if known(one, at)]
@@ -69,6 +73,10 @@ def of_score(row: Forecast, cause: UUID | None, cause_type: str, *, known_at: da
         "days_to_close": (row.expected_close_on - row.at.date()).days, "basis": row.basis,
     }  # fmt: skip
     return Given(definitions.DEAL_SCORE, row.deal_id, row.at, values, cause, cause_type, known_at)
+
+
+async def _sold(tx: Tx, ledger: Ledger | None, at: datetime, **whose: UUID) -> Mapping[str, Any]:
+    return ledger.sales(at, **whose) if ledger else await deals.sales(tx, at, **whose)
 
 
 def _sales(found: Mapping[str, Any], at: datetime) -> dict[str, Any]:
