@@ -336,8 +336,9 @@ async def delete_old_drafts(tx: Tx, before: datetime, limit: int) -> int:
     return _count(await tx.session.execute(delete(Draft).where(Draft.id.in_(old))))
 
 
-async def delete_old_contacts(tx: Tx, before: datetime, limit: int) -> int:
+async def delete_old_contacts(tx: Tx, before: datetime, limit: int) -> list[UUID]:
     """Those that no deal names; their consents go with them."""
     named = exists(select(Deal.id).where(Deal.contact_id == Contact.id))
     old = select(Contact.id).where(Contact.created_at < before, ~named).order_by(Contact.id).limit(limit)
-    return _count(await tx.session.execute(delete(Contact).where(Contact.id.in_(old))))
+    gone = delete(Contact).where(Contact.id.in_(old)).returning(Contact.id)
+    return list((await tx.session.execute(gone)).scalars())

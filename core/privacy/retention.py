@@ -81,8 +81,10 @@ async def _drafts(tx: Tx, before: datetime, most: int, _: Stores) -> int:
     return await repository.delete_old_drafts(tx, before, most)
 
 
-async def _contacts(tx: Tx, before: datetime, most: int, _: Stores) -> int:
-    return await repository.delete_old_contacts(tx, before, most)
+async def _contacts(tx: Tx, before: datetime, most: int, stores: Stores) -> int:
+    gone = await repository.delete_old_contacts(tx, before, most)
+    await stores.features.forget(tx, gone)
+    return len(gone)
 
 
 async def _predictions(tx: Tx, before: datetime, most: int, _: Stores) -> int:

@@ -167,14 +167,18 @@ async def freshness(tx: Tx, feature_set: FeatureSet, stale_before: datetime) -> 
 
 
 _KNOWN = text("""
-    SELECT e.key, count(DISTINCT r.entity_id), max(r.event_at)
-    FROM feature_rows r, jsonb_each(r."values") AS e
-    WHERE r.feature_set = :name AND r.version = :version AND e.value <> 'null'::jsonb GROUP BY e.key
+    WITH newest AS (
+        SELECT DISTINCT ON (entity_id) event_at, "values" FROM feature_rows
+        WHERE feature_set = :name AND version = :version
+        ORDER BY entity_id, event_at DESC, written_at DESC, id DESC
+    )
+    SELECT e.key, count(*), max(newest.event_at) FROM newest, jsonb_each(newest."values") AS e
+    WHERE e.value <> 'null'::jsonb GROUP BY e.key
 """)
 
 
 async def feature_freshness(tx: Tx, feature_set: FeatureSet) -> dict[str, tuple[int, datetime]]:
-    """Feature → of how many entities it was ever known, and when last."""
+    """Feature → of how many entities it is known now, and since when at the latest."""
     given = {"name": feature_set.name, "version": feature_set.version}
     return {name: (count, at) for name, count, at in await tx.session.execute(_KNOWN, given)}
 

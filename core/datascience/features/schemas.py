@@ -120,7 +120,7 @@ class FreshnessOut(BaseModel):
 
 
 class FeatureFreshness(BaseModel):
-    """When a feature was last known, and of how many entities it is."""
+    """Of how many entities a feature is known now, and the moment of the newest of those values."""
 
     name: str
     entities: int

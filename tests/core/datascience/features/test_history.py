@@ -21,6 +21,7 @@ from core.kit.clock import VirtualClock
 from core.kit.errors import Conflict
 from core.kit.ids import new_id
 from core.privacy.consent import may_analyse
+from core.privacy.retention import Stores, retain
 from tests.conftest import NOW
 from tests.core.datascience.features.pipeline import STEP, Pipeline
 
@@ -147,3 +148,16 @@ async def test_who_takes_his_consent_back_is_in_no_file_either(pipeline: Pipelin
         assert not await may_analyse(tx, UUID(call), services.consents, services.features)
     assert [row for row in await pipeline.rows() if row.entity_id == UUID(call)] == []
     assert [key for key in await files(pipeline) if "call_" in key] == []
+
+
+async def test_a_contact_whose_time_is_over_leaves_no_features(pipeline: Pipeline, clock: VirtualClock) -> None:
+    await pipeline.settle()
+    await archived(pipeline)
+    body = {"audio_days": None, "transcript_days": None, "draft_days": None, "contact_days": 7}
+    assert (await pipeline.client.request("PUT", "/v1/privacy/retention", json=body)).status_code == 200
+    await pipeline.client.patch(f"/v1/deals/{pipeline.deal_id}", json={"contact_id": None})
+    clock.advance(timedelta(days=8))
+    services = pipeline.api.services
+    assert await retain(services.db, Stores(services.objects, services.features)) == {"contacts": 1}
+    assert await pipeline.rows("contact") == []
+    assert [key for key in await files(pipeline) if "/contact/" in key] == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from core.datascience.features.definitions import CALL_VOICE
 from core.datascience.features.kinds import checked
 from core.datascience.features.prosody import build, mfcc, pitch_hz
 from core.ports import SAMPLE_RATE_HZ, Word
+from tests.architecture.source import sources
 
 
 def voice(hz: float, duration_s: float, level: float = 0.2) -> NDArray[np.float32]:
@@ -79,3 +82,11 @@ def test_one_channel_is_cut_by_who_spoke() -> None:
 def test_who_is_not_heard_has_no_values() -> None:
     samples = np.zeros((2, SAMPLE_RATE_HZ), np.int16)
     assert build(samples, [turn("seller", 0, 1), turn("speaker_1", 0, 1)], seller_channel=0) == {}
+
+
+def test_how_somebody_sounds_is_read_by_no_model() -> None:
+    """The EU bans inferring emotion from a voice at work: who writes these features down is all that knows of them."""
+    known = {source.path for source in sources() if re.search(r"\bprosody\b|CALL_VOICE|call_voice", source.text)}
+    assert known == {
+        "core/analysis/remember.py", "core/datascience/features/definitions.py",
+    }  # fmt: skip
