@@ -201,7 +201,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("features.remember_new", EventType.DEAL_CREATED, remember_deal),
     Reaction("features.remember_changed", EventType.DEAL_CHANGED, remember_deal),
     Reaction("features.remember_heard", EventType.INSIGHTS_READY, remember_deal),
-    Reaction("features.remember_call", EventType.INSIGHTS_READY, remember_call),
+    Reaction("features.remember_call", EventType.INSIGHTS_READY, remember_call, slow=True),
     Reaction("features.remember_voice", EventType.INSIGHTS_READY, remember_voice, slow=True),
     Reaction("features.remember_score", EventType.FORECAST_CHANGED, remember_score),
     Reaction("forecasting.close_out", EventType.DEAL_CHANGED, score_forecasts),

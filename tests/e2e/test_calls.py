@@ -73,8 +73,7 @@ def test_demo_call_from_upload_to_approved_follow_up(house: House, language: str
     assert found["next_steps"]
 
     # No model yet: the answer says so, and the call is in what was looked at.
-    forecast = user.get(f"/v1/deals/{deal['id']}/forecast")
-    assert (forecast["now"]["basis"], forecast["now"]["cause_type"]) == ("base_rate", "INSIGHTS_READY")
+    assert user.forecast(deal["id"], "INSIGHTS_READY")["now"]["basis"] == "base_rate"
     [task] = user.tasks(deal["id"])
     assert (task["status"], task["call_id"], task["kind"]) == ("waiting", call["id"], "send_email")
     assert task["draft"]["language"] == language
