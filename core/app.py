@@ -80,6 +80,7 @@ def _routes(app: FastAPI) -> None:
     from core.datascience.drift import api as drift
     from core.datascience.features import api as features
     from core.datascience.models import api as models
+    from core.datascience.predictions import api as predictions
     from core.deals import api as deals
     from core.divisions import api as divisions
     from core.forecasting import api as forecasting
@@ -100,7 +101,7 @@ def _routes(app: FastAPI) -> None:
         sso.router, scim.router, protocol.router, tenants.router, divisions.router, deals.router, calls.uploads,
         calls.router, analysis.router, competitors.router, forecasting.router, rollup.router, automation.router,
         content.router, audit.router, privacy.router, models.router, drift.router, drift.slow,
-        features.router,
+        features.router, predictions.router,
     ]  # fmt: skip
     for router in routers:
         app.include_router(router)

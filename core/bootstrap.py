@@ -291,7 +291,7 @@ async def deal_inputs(tx: Tx, deal_ids: Sequence[UUID]) -> list[Question]:
     from core.deals import repository as deals
     from core.forecasting.refresh import asked
 
-    return await asked(tx, [await deals.deal(tx, deal_id) for deal_id in deal_ids])
+    return await asked(tx, await deals.by_ids(tx, deal_ids))
 
 
 async def _base_rates(db: Database, tenant_id: UUID) -> dict[str, int]:

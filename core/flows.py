@@ -12,6 +12,7 @@
     the odds are new          FORECAST_CHANGED   → automation.follow_up    the tenant's agent decides, in order
     a person says otherwise   FORECAST_OVERRIDDEN → forecasting.note_override  what the model said then is put down
                               FORECAST_SNAPSHOT_ASKED → forecasting.snapshot  as when somebody asks for it
+    odds are wanted           PREDICTION_REQUESTED → predictions.answer   PREDICTION_MADE tells them
     it wants something done   TASK_CREATED       → automation.draft        the text that a person approves
     a person said yes or no   TASK_DECIDED       → automation.note_verdict the agent hears of it
     there is a legal basis    CONSENT_GIVEN      → privacy.resume          stored calls of the contact are analysed
@@ -43,6 +44,7 @@ from core.calls import transcribe as transcribing
 from core.calls.turns import Turn
 from core.competitors import detect
 from core.competitors import repository as competitors
+from core.datascience.predictions.requested import answer_request
 from core.deals import repository as deals
 from core.forecasting import remember as remembering_deals
 from core.forecasting.close_out import close_out
@@ -133,6 +135,10 @@ async def score_forecasts(event: Event, tx: Tx, services: Services) -> None:
         await close_out(tx, event.subject)
 
 
+async def answer_prediction(event: Event, tx: Tx, services: Services) -> None:
+    await answer_request(event, tx, services.predictor, services.inputs)
+
+
 async def take_snapshot(event: Event, tx: Tx, services: Services) -> None:
     asked = event.type is EventType.FORECAST_SNAPSHOT_ASKED
     await snapshot.take(tx, event.subject, "request" if asked else "override", services.predictor)
@@ -207,6 +213,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("forecasting.close_out", EventType.DEAL_CHANGED, score_forecasts),
     Reaction("forecasting.note_override", EventType.FORECAST_OVERRIDDEN, take_snapshot, slow=True),
     Reaction("forecasting.snapshot", EventType.FORECAST_SNAPSHOT_ASKED, take_snapshot, slow=True),
+    Reaction("predictions.answer", EventType.PREDICTION_REQUESTED, answer_prediction),
     Reaction("automation.follow_up", EventType.FORECAST_CHANGED, follow_up, ordered=True),
     Reaction("automation.note_verdict", EventType.TASK_DECIDED, follow_up, ordered=True),
     Reaction("automation.draft", EventType.TASK_CREATED, draft),

@@ -59,6 +59,12 @@ async def deal(tx: Tx, deal_id: UUID, *, lock: bool = False) -> Deal:
     return _found(await tx.session.get(Deal, deal_id, with_for_update=lock, populate_existing=lock), "deal")
 
 
+async def by_ids(tx: Tx, deal_ids: Sequence[UUID]) -> list[Deal]:
+    """In the order asked for. Raises `NotFound`."""
+    found = {row.id: row for row in (await tx.session.execute(select(Deal).where(Deal.id.in_(deal_ids)))).scalars()}
+    return [_found(found.get(deal_id), "deal") for deal_id in deal_ids]
+
+
 def _found(row: T | None, what: str) -> T:
     if row is None:
         raise NotFound(f"There is no such {what}.")

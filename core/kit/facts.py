@@ -94,6 +94,36 @@ class ForecastSnapshotAsked(Data):
     """Somebody wants to keep what is told now. `subject`: the snapshot that comes of it."""
 
 
+@FACTS.of(EventType.PREDICTION_REQUESTED)
+class PredictionRequested(Data):
+    """Somebody wants to know the odds of deals, or of one row of features. `subject`: the request."""
+
+    context: Literal["forecast", "followup", "simulation", "risk"] = "forecast"
+    deal_ids: list[UUID] = Field([], max_length=500)
+    features: dict[str, float | None] | None = Field(None, description="By name; null: unknown")
+    segment: str | None = None
+
+
+class PredictionData(Data):
+    """One answer. `basis`: tenant | segment | global | base_rate | rule."""
+
+    deal_id: UUID | None
+    probability: Share
+    low: Share
+    high: Share
+    basis: str
+    model: str
+    version: str
+
+
+@FACTS.of(EventType.PREDICTION_MADE)
+class PredictionMade(Data):
+    """The answer to a request, in its order. `subject`: the request."""
+
+    context: str
+    predictions: list[PredictionData]
+
+
 # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

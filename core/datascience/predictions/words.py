@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.ports import Reason
+from core.ports import Reason, WhatIf
 
 # feature → (pt, en); {v} is the value, rounded.
 _SAID: dict[str, tuple[str, str]] = {
@@ -45,12 +45,33 @@ _VALUES = {
 }  # fmt: skip
 _BASIS = {
     "tenant": ("modelo treinado com os negócios da sua empresa", "model trained on your own deals"),
+    "segment": ("modelo do segmento do cliente", "model of the customer's segment"),
     "global": ("modelo geral", "general model"),
+    "rule": ("ainda sem modelo: tudo é possível", "no model yet: anything is possible"),
     "base_rate": (
         "poucos negócios fechados para treinar um modelo: taxa média de ganho",
         "too few closed deals to train a model: plain share of deals won",
     ),
 }
+
+
+_EVENTS = ("histórico das etapas", "the course of its stages")
+# action → (pt, en)
+_DONE = {
+    "meeting": ("com uma reunião esta semana", "with a meeting this week"),
+    "two_meetings": ("com duas reuniões esta semana", "with two meetings this week"),
+    "call": ("com uma ligação esta semana", "with a call this week"),
+    "answer_objections": ("com as objeções respondidas", "with the objections answered"),
+    "agree_next_step": ("com um próximo passo combinado", "with a next step agreed"),
+    "customer_reply": ("com uma resposta do cliente", "with an answer of the customer"),
+    "advance_stage": ("na próxima etapa", "in the next stage"),
+    "set_date": ("com fechamento previsto em 30 dias", "with a closing date in 30 days"),
+}
+
+
+def advise(what: WhatIf, language: str) -> str:
+    """“With a meeting this week: 61 %.”"""
+    return f"{_DONE[what.action][_index(language)]}: {round(what.probability * 100)} %"
 
 
 def basis(name: str, language: str) -> str:
@@ -60,8 +81,10 @@ def basis(name: str, language: str) -> str:
 def explain(reason: Reason, language: str) -> str:
     """One reason as a person would say it."""
     place, name, value = _index(language), reason.feature, reason.value
+    if name == "events":
+        return _EVENTS[place]
     if value is None:
-        return _NONE[name][place]
+        return _NONE[name][place] if name in _NONE else f"{name}: {('não se sabe', 'not known')[place]}"
     if name in _SAID:
         return _SAID[name][place].format(v=round(value))
     if name in _VALUES:
@@ -99,6 +122,8 @@ def _special(name: str, value: float, language: str) -> str:
         if pt:
             return "próximo passo combinado" if value else "sem próximo passo combinado"
         return "next step agreed" if value else "no next step agreed"
+    if name != "days_to_expected_close":
+        return f"{name}: {value:g}"
     days = round(value)
     if days < 0:
         return f"data prevista passou há {-days} dias" if pt else f"expected date passed {-days} days ago"
