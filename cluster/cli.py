@@ -98,6 +98,22 @@ def migrate() -> None:
     typer.echo("The schema is at its newest.")
 
 
+@train.command("table")
+def train_table(
+    file: Annotated[Path | None, typer.Argument(help="CSV or Parquet; else the file that the map names")] = None,
+    columns: Annotated[str, typer.Option(help="A column map, or the name of one in configs/training/tables")] = "",
+) -> None:
+    """Backtest win and loss on any table of deals, by date: nothing is tuned on the newest fifth."""
+    from core.kit.errors import BadInput
+    from training.backtest.show import run
+
+    try:
+        run(file, columns, typer.echo)
+    except BadInput as error:
+        typer.echo(error.detail, err=True)
+        raise typer.Exit(2) from None
+
+
 @train.command("forecasting")
 def train_forecasting(
     algorithm: Annotated[str, typer.Option(help="Its recipe: configs/training/<algorithm>.yaml")] = "xgboost",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 KINDS = ("temperature", "platt", "beta", "isotonic")
 """From the fewest freedoms to the most."""
 MOST_LOG_ODDS = 12.0
+LEAST_ISOTONIC = 1_000
 _LEAST_SLOPE = 0.02
 
 
@@ -92,12 +93,14 @@ def choose(
     """The kind with the least log loss on held-out time, fitted on all rows; rows stand in order of time.
 
     From `origins` places in the second half on, each kind is fitted on what is older and judged on what comes before
-    the next place. A kind with more freedoms is taken only where it is better by more than the error of the comparison.
+    the next place. A kind with more freedoms is taken only where it is better by more than the error of the comparison,
+    and isotonic, which has many, only with `LEAST_ISOTONIC` rows.
     """
     import numpy as np
 
     m, y = np.asarray(margin, np.float64), np.asarray(won, np.float64)
     w = np.ones_like(m) if weight is None else np.asarray(weight, np.float64)
+    kinds = tuple(kind for kind in kinds if kind != "isotonic" or len(m) >= LEAST_ISOTONIC) or kinds
     cuts = [round(len(m) * (0.5 + 0.5 * n / origins)) for n in range(origins + 1)]
     losses: dict[str, Floats] = {}
     for kind in kinds:
@@ -141,6 +144,58 @@ def recalibrated(
     )  # fmt: skip
     tilt = max(_LEAST_SLOPE - 1, float(tilt))
     return replace(old, slope=1 + tilt, shift=float(lift) - tilt * middle)
+
+
+HALF_LIVES = (100.0, 300.0, 1000.0, 3000.0)
+"""In outcomes."""
+
+
+class Following:
+    """A calibration that follows outcomes as they become known, without being told how fast the world moves.
+
+    For each half-life of `half_lives`, and for a world that stands still, the curve is `recalibrated`; what is used is
+    their average, each weighed by how well it foresaw the outcomes of late (a Bayesian mixture whose evidence fades).
+    An average of lines over one curve is a line, so `now` is a calibration like any other.
+    """
+
+    def __init__(self, old: Calibration, *, half_lives: tuple[float, ...] = HALF_LIVES, fading: float = 500.0) -> None:
+        import numpy as np
+
+        self._old = old
+        self._half_lives = half_lives
+        self._fading = fading  # outcomes after which what a line foresaw counts half
+        self._lines = [replace(old, slope=1.0, shift=0.0)] * (len(half_lives) + 1)
+        self._loss = np.zeros(len(self._lines))
+        self._margin, self._won, self._weight = (np.zeros(0) for _ in range(3))
+
+    def seen(self, margin: ArrayLike, won: ArrayLike, weight: ArrayLike | None = None) -> None:
+        """Outcomes that have become known since, the oldest first, all (rows,)."""
+        import numpy as np
+
+        m, y = np.asarray(margin, np.float64), np.asarray(won, np.float64)
+        w = np.ones_like(m) if weight is None else np.asarray(weight, np.float64)
+        if not m.size:
+            return
+        fade = 0.5 ** ((len(m) - 1 - np.arange(len(m))) / self._fading)
+        found = np.array([(w * fade * log_loss(y, line.probability(m))).sum() for line in self._lines])
+        self._loss = self._loss * 0.5 ** (len(m) / self._fading) + found
+        most = int(4 * max(self._half_lives))
+        self._margin, self._won, self._weight = (
+            np.concatenate([held, new])[-most:] for held, new in ((self._margin, m), (self._won, y), (self._weight, w))
+        )
+        age = np.arange(len(self._margin), dtype=np.float64)[::-1]
+        self._lines[1:] = [
+            recalibrated(self._old, self._margin, self._won, age=age, half_life=half, weight=self._weight)
+            for half in self._half_lives
+        ]
+
+    def now(self) -> Calibration:
+        import numpy as np
+
+        trust = np.exp(self._loss.min() - self._loss)
+        trust /= trust.sum()
+        slope, shift = (float(trust @ [getattr(line, name) for line in self._lines]) for name in ("slope", "shift"))
+        return replace(self._old, slope=slope, shift=shift)
 
 
 def pulled_logistic(
