@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx2
 from starlette.types import ASGIApp
 
 
@@ -19,6 +20,7 @@ class Socket:
         self._from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.closed: int | None = None
         self.protocol: str | None = None
+        self.over = asyncio.Event()
 
     async def send(self, message: Any) -> None:
         text = message if isinstance(message, str) else json.dumps(message)
@@ -26,8 +28,14 @@ class Socket:
 
     async def read(self) -> Any:
         """The next message, or None where the socket was closed."""
-        async with asyncio.timeout(30):
-            message = await self._from_app.get()
+        reading, over = asyncio.ensure_future(self._from_app.get()), asyncio.ensure_future(self.over.wait())
+        await asyncio.wait([reading, over], timeout=30, return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+        if not reading.done():
+            reading.cancel()
+            assert self.over.is_set(), "it says nothing"
+            return None
+        message = reading.result()
         if message["type"] == "websocket.close":
             self.closed = message.get("code", 1000)
             return None
@@ -55,10 +63,26 @@ async def connect(app: ASGIApp, path: str, *, token: str | None = None, query: s
             await socket._from_app.put(message)
 
     await socket._to_app.put({"type": "websocket.connect"})
-    running = asyncio.create_task(app(scope, socket._to_app.get, send))  # type: ignore[arg-type]
+    running = asyncio.ensure_future(app(scope, socket._to_app.get, send))  # type: ignore[arg-type]
+    running.add_done_callback(lambda _: socket.over.set())
     try:
         yield socket
     finally:
         await socket.hang_up()
         async with asyncio.timeout(30):
             await running
+
+
+async def first_answer(app: ASGIApp, path: str, *, token: str | None, message: Any) -> httpx2.Response:
+    """What a WebSocket says to one message (None: to being opened), as if it were an answer by HTTP; 101 where it says
+    nothing."""
+    async with connect(app, path, token=token) as socket:
+        if message is None:
+            await socket.hang_up()
+        else:
+            await socket.send(message)
+        told = await socket.read()
+    if told is None:
+        return httpx2.Response(101)
+    status = told["status"] if told.get("type") == "error" else 200
+    return httpx2.Response(status, text=json.dumps(told))

@@ -6,12 +6,14 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import httpx2
+from starlette.types import ASGIApp
 
 from core.bootstrap import Services
 from core.kit.ids import new_id
 from core.kit.security import hash_password
 from core.tenants import repository as tenants
 from core.tenants.model import User
+from tests.sockets import first_answer
 
 
 class Api:
@@ -23,10 +25,18 @@ class Api:
         self.client = client
         self.services = services
 
+    @property
+    def app(self) -> ASGIApp:
+        transport = self.client._transport
+        assert isinstance(transport, httpx2.ASGITransport)
+        return transport.app
+
     def company(self, slug: str, email: str = "ana@example.com") -> dict[str, Any]:
         return {"company": slug.title(), "slug": slug, "name": "Ana Martins", "email": email, "password": self.PASSWORD}
 
     async def request(self, method: str, url: str, *, token: str | None = None, **options: Any) -> httpx2.Response:
+        if method == "WEBSOCKET":
+            return await first_answer(self.app, url, token=token, message=options.get("json"))
         headers = {**options.pop("headers", {}), **({"Authorization": f"Bearer {token}"} if token else {})}
         return await self.client.request(method.upper(), url, headers=headers, **options)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,11 +18,14 @@ from sqlalchemy import make_url
 from core.app import create_app
 from core.datascience.models import versions
 from core.datascience.models.pointers import Scope
+from core.datascience.predictions.fallback import base_rate
+from core.datascience.predictions.log import Logged, PredictionLog
 from core.flows import REACTIONS
 from core.kit.db import APP_ROLE, Base
 from core.kit.events import Event, EventType
 from core.kit.ids import new_id
 from core.kit.relay import Relay
+from core.ports import Question
 from tests.core.datascience.drift.made import proposed
 from tests.core.datascience.models.made import PASSED, registered
 from tests.fakes.speech import encoded, silence, tone
@@ -36,6 +40,10 @@ PUBLIC = {
     ("POST", "/v1/signup"), ("POST", "/v1/login"), ("POST", "/v1/refresh"),
     ("GET", "/v1/sso/{tenant_slug}/{provider}/start"), ("GET", "/v1/sso/callback/{provider_id}"),
 }  # fmt: skip
+MESSAGES: dict[str, Callable[[str], Any]] = {
+    "/v1/insights/stream": lambda id_: {"id": "one", "rows": [{"deal_id": id_}]},
+}
+"""WebSocket → what it is asked about something with an id; None: it speaks without being asked."""
 ENDS_THE_SESSION = {"/v1/logout", "/v1/logout-everywhere"}
 ROLES = ("ADMIN", "MANAGER", "LEADER", "REP", "SDR", "DATA_SCIENTIST", "DEVOPS", "SUPER_ADMIN", "SYSTEM", "GUEST")
 
@@ -112,6 +120,10 @@ async def furnish(api: Api, a: Client) -> None:
         await registered(tx, api.services.objects, own, 2, PASSED)
         await versions.challenge(tx, api.services.objects, first.id)
         await proposed(tx, first)
+    book = PredictionLog(api.services.db)
+    asked = Question({"meetings": 1.0}, deal_id=UUID(deal["id"]))
+    book.add([Logged(tenant_id, api.services.clock.now(), asked, base_rate(1, 1), "flow", "champion", 1.0)])
+    await book.close()
     fell = {"call_id": call.json()["id"], "probability": 0.3, "before": 0.9}
     await api.services.agents.handle(Event(EventType.FORECAST_CHANGED, tenant_id, UUID(deal["id"]), fell))
     await relay.drain()
@@ -165,7 +177,7 @@ async def ask(client: Client, endpoint: Endpoint, id_: str, bodies: Bodies, *, i
     for name in endpoint.parameters:
         path = path.replace(f"{{{name}}}", in_path or id_)
     query = dict.fromkeys(endpoint.queries_of_ids(), id_)
-    body = bodies.body(endpoint, id_)
+    body = MESSAGES[path](id_) if endpoint.method == "WEBSOCKET" else bodies.body(endpoint, id_)
     options = {"json": body} if body is not None else {}
     return await client.request(endpoint.method, path, params=query, **options)
 
@@ -208,7 +220,8 @@ async def attack(sides: Sides) -> list[tuple[str, str, str]]:
     bodies = Bodies(create_app(sides.api.services))
     unknown, leaks = str(new_id()), []
     for endpoint in sides.endpoints():
-        if not (endpoint.parameters or endpoint.queries_of_ids() or bodies.takes_ids(endpoint)):
+        takes_ids = endpoint.parameters or endpoint.queries_of_ids() or bodies.takes_ids(endpoint)
+        if not takes_ids and endpoint.method != "WEBSOCKET":
             continue
         nothing = plain(await ask(sides.b, endpoint, unknown, bodies), unknown)
         for id_ in sides.ids:
