@@ -129,6 +129,33 @@ def train_forecasting(
         typer.echo(f"{name:18} {value:.3f}   logistic regression {report.baseline.get(name, float('nan')):.3f}")
 
 
+@app.command()
+def score(
+    tenant: Annotated[UUID, typer.Option(help="Whose deals or rows these are, and whose models answer")],
+    out: Annotated[Path, typer.Option(help="A new folder for the Parquet files")],
+    file: Annotated[
+        Path | None, typer.Option(help="Parquet or CSV with features as columns; else all open deals")
+    ] = None,
+    context: Annotated[str, typer.Option(help="forecast, followup, simulation or risk")] = "forecast",
+    reasons: Annotated[int, typer.Option(min=0, max=20, help="How many of each row")] = 3,
+    workers: Annotated[int, typer.Option(min=1, help="Processes on Ray that share the rows")] = 1,
+) -> None:
+    """Score many rows on Ray Data: answers as Parquet, each of them in the log."""
+    from cluster.embedded import EmbeddedServers
+    from cluster.scoring import Job
+    from cluster.scoring import score as run
+    from core.kit.errors import SalesEdgeError
+
+    job = Job(tenant, out, file, context, reasons, workers)
+    with EmbeddedServers(_settings()) as servers:
+        try:
+            done = run(servers.settings, job)
+        except SalesEdgeError as error:
+            typer.echo(error.detail, err=True)
+            raise typer.Exit(1) from None
+    typer.echo(f"{done.rows:,} rows scored into {out}")
+
+
 @features.command("backfill")
 def backfill_features(
     tenant: Annotated[UUID | None, typer.Option(help="Its deals and calls alone; else of all tenants")] = None,

@@ -8,6 +8,8 @@ import sys
 NAMES = (
     "events",
     "predict_engine",
+    "batch_score",
+    "multiplex",
     "forecast_quality",
     "stt",
     "api_get",

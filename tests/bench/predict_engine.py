@@ -70,6 +70,7 @@ def run() -> None:
 
     made = fitted()
     served, model, question = Served(made.bundle, basis="tenant", version="1"), booster(made.bundle), Question(made.row)
+    served.warm()
     peer, values = explained(model), made.values
     ours, theirs, raw = [], [], []
     for turn in range(TIMES + 50):

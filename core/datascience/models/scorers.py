@@ -24,6 +24,8 @@ log = logger("models")
 EVENTS = "events"
 """The name under which a whole sequence has its share."""
 _LEAST_EXACT = 1e-4
+_MANY = 400
+"""Rows for which making tables takes less than doing without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,17 @@ class Scorer(Protocol):
 
     columns: tuple[str, ...]
     """What has a share: the features, and `events` where the model reads a sequence."""
-    nbytes: int
-    """About how much memory it holds."""
     channels: int
     """Of the sequences that it reads; 0 where it reads none."""
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it holds."""
+        ...
+
+    def warm(self) -> None:
+        """Get ready to answer often: takes a moment and memory, and may be left out."""
+        ...
 
     def margins(self, inputs: Inputs) -> NDArray[np.float64]:
         """float64 (rows,)."""
@@ -70,6 +79,9 @@ class LogisticScorer:
     counted from the mean."""
 
     channels = 0
+
+    def warm(self) -> None:
+        return None
 
     def __init__(self, bundle: Bundle) -> None:
         import numpy as np
@@ -98,18 +110,25 @@ class LogisticScorer:
 
 
 class _Trees:
-    """Boosted trees: shares from tables where they fit and agree with the library's own, else the library's own."""
+    """Boosted trees: shares are the library's own, until `warm` puts them into tables, where they fit and agree."""
 
     columns: tuple[str, ...]
     nbytes: int
     channels = 0
+    _tables: trees.LeafTables | None = None
+    _nodes: Callable[[], Sequence[Sequence[trees.Node]]] | None
 
     def _open(self, model: int, nodes: Callable[[], Sequence[Sequence[trees.Node]]]) -> None:
         """`model`: the size of its file."""
         self.nbytes = 4 * model
-        self._tables = self._tabled(nodes)
-        if self._tables is not None:
-            self.nbytes += self._tables.nbytes
+        self._nodes = nodes
+
+    def warm(self) -> None:
+        if (nodes := self._nodes) is not None:
+            self._nodes = None
+            self._tables = self._tabled(nodes)
+            if self._tables is not None:
+                self.nbytes += self._tables.nbytes
 
     def _tabled(self, nodes: Callable[[], Sequence[Sequence[trees.Node]]]) -> trees.LeafTables | None:
         import numpy as np
@@ -128,6 +147,8 @@ class _Trees:
         return tables
 
     def contributions(self, inputs: Inputs) -> NDArray[np.float64]:
+        if len(inputs.x) >= _MANY:
+            self.warm()
         return self._native(inputs.x) if self._tables is None else self._tables.shares(inputs.x)
 
     def _native(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -192,7 +213,14 @@ class EnsembleScorer:
         self._members = [open_scorer(bundle.member(member)) for member in bundle.meta.members]
         self.channels = max(member.channels for member in self._members)
         self.columns = (*bundle.meta.names, EVENTS) if self.channels else bundle.meta.names
-        self.nbytes = sum(member.nbytes for member in self._members)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(member.nbytes for member in self._members)
+
+    def warm(self) -> None:
+        for member in self._members:
+            member.warm()
 
     def margins(self, inputs: Inputs) -> NDArray[np.float64]:
         parts = zip(self._weights, self._members, strict=True)

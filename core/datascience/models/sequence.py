@@ -47,6 +47,9 @@ class SequenceScorer:
         self._walks = walks
         self.nbytes = 3 * len(model) + self._background.x.nbytes + _given(self._background)[0].nbytes
 
+    def warm(self) -> None:
+        return None
+
     def margins(self, inputs: Inputs) -> NDArray[np.float64]:
         import numpy as np
 

@@ -106,6 +106,7 @@ class _Group:
         values = np.array([leaf.value for leaf in leaves], np.float64)
         self._table = _cases(values, share).reshape(-1, width)
         self._first = np.arange(len(leaves)) << width
+        self._bits = (1 << np.arange(width)).astype(np.uint8)
         self._flat = self._feature.ravel()
 
     @property
@@ -121,7 +122,7 @@ class _Group:
         holds = (values >= self._low) & (values < self._high)
         if unknown:
             holds |= self._missing & np.isnan(values)
-        case = np.packbits(holds, axis=1, bitorder="little").ravel()
+        case = holds.view(np.uint8) @ self._bits
         given = self._table.take(self._first + case, axis=0)
         return np.bincount(self._flat, given.ravel(), self._size).astype(np.float64, copy=False)
 

@@ -70,6 +70,15 @@ class PredictionEngine:
             answers.update(zip(places, found, strict=True))
         return [answers[place] for place in range(len(rows))]
 
+    async def champion(self, tenant_id: UUID, segment: str | None, context: str) -> Served | None:
+        """Whose answers these would be, for who answers many rows at once; None: the fallback's."""
+        return (await self._champion(tenant_id, segment, context))[1]
+
+    async def fallback(self, tenant_id: UUID, context: str) -> Prediction:
+        """What is said without a model."""
+        counts = await self._base_rates(tenant_id)
+        return fallback.answer(context, counts["won"], counts["lost"])
+
     def use(self) -> Use:
         """What is held in memory, and how often it was enough."""
         return self._models.use()
@@ -89,8 +98,7 @@ class PredictionEngine:
         begun = time.perf_counter()
         scope, champion = await self._champion(tenant_id, segment, context)
         if champion is None:
-            counts = await self._base_rates(tenant_id)
-            told = fallback.answer(context, counts["won"], counts["lost"])
+            told = await self.fallback(tenant_id, context)
             found = [told for _ in rows]
             self._write(tenant_id, rows, found, source, begun)
             return found

@@ -23,6 +23,8 @@ from core.ports import ObjectStore
 
 log = logger("predictions")
 _NOTHING_BYTES = 1024  # of remembering that there is no model
+WARM_AFTER = 8
+"""Uses of a model after which it is worth its tables."""
 _STALE = 12  # times `fresh_s`: then an answer waits for the look
 
 Open = Callable[[bytes, Pointer], Served]
@@ -51,6 +53,8 @@ class Use:
     evictions: int
     models: int
     held_bytes: int
+    opened: int
+    """Models that were read from the store and opened."""
 
     @property
     def hit_rate(self) -> float:
@@ -67,8 +71,25 @@ class HeldModels:
         self._fresh_s = fresh_s
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._bytes = 0
+        self._uses: dict[str, int] = {}
+        self._warmed: set[str] = set()
         self._looking: dict[str, asyncio.Task[Held]] = {}
-        self._hits = self._misses = self._evictions = 0
+        self._hits = self._misses = self._evictions = self._opened_count = 0
+
+    def _used(self, key: str, held: Held) -> None:
+        """What is asked for again and again is made ready for it, on the thread, behind the answer."""
+        served = held.served
+        if served is None or key in self._warmed:
+            return
+        self._uses[key] = self._uses.get(key, 0) + 1
+        if self._uses[key] >= WARM_AFTER:
+            self._warmed.add(key)
+            work = asyncio.get_running_loop().run_in_executor(self._thread, served.warm)
+            work.add_done_callback(lambda _: self._recount())
+
+    def _recount(self) -> None:
+        self._bytes = sum(held.nbytes for held in self._held.values())
+        self._shrink()
 
     async def get(self, key: str, open_: Open) -> Held:
         """What the pointer at `key` leads to. `open_` makes a model of a bundle, on the thread."""
@@ -83,6 +104,7 @@ class HeldModels:
                     raise
                 return held  # what was true a while ago is better than nothing
         self._hits += 1
+        self._used(key, held)
         self._held.move_to_end(key)
         if age_s >= self._fresh_s:
             self._look(key, open_)
@@ -90,7 +112,7 @@ class HeldModels:
 
     def use(self) -> Use:
         models = sum(held.served is not None for held in self._held.values())
-        return Use(self._hits, self._misses, self._evictions, models, self._bytes)
+        return Use(self._hits, self._misses, self._evictions, models, self._bytes, self._opened_count)
 
     def _look(self, key: str, open_: Open) -> asyncio.Task[Held]:
         """One look at a time for each pointer, shared by all who wait for it."""
@@ -123,7 +145,9 @@ class HeldModels:
             if hashlib.sha256(bundle).hexdigest() != pointer.sha256:
                 raise BadAnswer("The model's bundle is not the one that was registered. Promote it again.")
             work = asyncio.get_running_loop().run_in_executor(self._thread, open_, bundle, pointer)
-            return Held(time.monotonic(), pointer, await work, raw)
+            served = await work
+            self._opened_count += 1
+            return Held(time.monotonic(), pointer, served, raw)
         except BadAnswer as error:
             log.error("champion_unusable", scope=key, reason=error.detail)
             return Held(time.monotonic(), None, None, raw)
@@ -135,8 +159,18 @@ class HeldModels:
         before = self._held.pop(key, None)
         self._bytes += held.nbytes - (before.nbytes if before else 0)
         self._held[key] = held
+        if before is None or before.served is not held.served:
+            self._forget(key)
+        self._shrink()
+        return held
+
+    def _forget(self, key: str) -> None:
+        self._uses.pop(key, None)
+        self._warmed.discard(key)
+
+    def _shrink(self) -> None:
         while self._bytes > self._most and len(self._held) > 1:
-            _, gone = self._held.popitem(last=False)
+            key, gone = self._held.popitem(last=False)
+            self._forget(key)
             self._bytes -= gone.nbytes
             self._evictions += 1
-        return held

@@ -77,6 +77,13 @@ class PredictionLog:
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
 
+    async def write(self, rows: Sequence[Logged]) -> None:
+        """At once, for who answers many rows of one tenant and can wait; raises where the database is away."""
+        for at in range(0, len(rows), BATCH):
+            async with self._db.tenant(rows[at].tenant_id) as tx:
+                await repository.add_all(tx, rows[at : at + BATCH])
+            self._written += len(rows[at : at + BATCH])
+
     def state(self) -> Written:
         return Written(self._written, len(self._waiting), self._dropped)
 

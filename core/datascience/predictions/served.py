@@ -41,6 +41,12 @@ class _By:
         value = 0.0 if self.column is None else row[self.column]
         return self.bands.interval(0.0 if math.isnan(value) else value)
 
+    def of_all(self, x: NDArray[np.float32]) -> tuple[NDArray[np.float64], ...]:
+        """The same for (rows, features)."""
+        import numpy as np
+
+        return self.bands.intervals(np.zeros(len(x)) if self.column is None else np.nan_to_num(x[:, self.column]))
+
 
 class Served:
     """Raises `BadAnswer` for a bundle that cannot be used, or that reads features which `known` lacks."""
@@ -61,7 +67,14 @@ class Served:
             raise BadAnswer("The model's calibration or intervals cannot be read. Train it again.") from error
         self._set_range()
         self._line = _line(self._calibration)
-        self.nbytes = _OVERHEAD_BYTES + 2 * len(raw) + self._scorer.nbytes
+
+    @property
+    def nbytes(self) -> int:
+        return _OVERHEAD_BYTES + self._scorer.nbytes
+
+    def warm(self) -> None:
+        """Get ready to answer often."""
+        self._scorer.warm()
 
     def _set_range(self) -> None:
         import numpy as np
@@ -72,6 +85,10 @@ class Served:
         self._low = np.array([feature.low for feature in features], np.float32)
         self._high = np.array([feature.high for feature in features], np.float32)
         self._required = np.array([not feature.may_be_missing for feature in features])
+
+    @property
+    def reads_sequences(self) -> bool:
+        return self._scorer.channels > 0
 
     def check(self, rows: Sequence[Question]) -> None:
         """Raises `Invalid` that names each feature which the model does not know."""
@@ -84,13 +101,9 @@ class Served:
         if not rows:
             return []
         inputs = self._inputs(rows)
-        shares = self._scorer.contributions(inputs)
-        margins, bases = shares.sum(axis=1), shares[:, -1]
-        log_odds, stretch = self._calibrated(margins, float(bases[0]))
-        impacts = np.round(shares[:, :-1] * stretch[:, None], 4)
+        odds, impacts = self._explained(inputs)
         order = np.argsort(-np.abs(impacts), axis=1, kind="stable")
         outside = self._outside(inputs.x)
-        odds = 1 / (1 + np.exp(-log_odds))
         advised = self._advice(rows, odds.tolist()) if advise else [()] * len(rows)
         together = zip(
             rows, odds.tolist(), inputs.x.tolist(), impacts.tolist(), order.tolist(), outside, advised, strict=True
@@ -103,6 +116,33 @@ class Served:
     def _reasons(self, row: Question, impacts: Sequence[float], order: Sequence[int]) -> tuple[Reason, ...]:
         columns, features = self._scorer.columns, row.features
         return tuple([Reason(columns[at], features.get(columns[at]), impacts[at]) for at in order])
+
+    def table(self, inputs: Inputs, *, reasons: int) -> dict[str, NDArray[Any]]:
+        """The same for many rows, as columns (rows,). `reasons` of each, strongest first: `reason_1`, `impact_1`, …"""
+        import numpy as np
+
+        odds, impacts = self._explained(inputs)
+        ends = np.array([self._odds.interval(p) if self._odds else (0.0, 1.0) for p in odds.tolist()]).reshape(-1, 2)
+        found: dict[str, NDArray[Any]] = {"probability": odds, "low": ends[:, 0], "high": ends[:, 1]}
+        for name, by in (("days", self._days), ("amount", self._amount)):
+            low, middle, high = by.of_all(inputs.x)
+            found |= {f"{name}_low": low, name: middle, f"{name}_high": high}
+        outside = self._outside(inputs.x)
+        found["outside"] = np.array([",".join(names) for names in outside], np.str_)
+        order = np.argsort(-np.abs(impacts), axis=1, kind="stable")[:, :reasons]
+        columns, row = np.array(self._scorer.columns), np.arange(len(odds))
+        for place in range(order.shape[1]):
+            found[f"reason_{place + 1}"] = columns[order[:, place]]
+            found[f"impact_{place + 1}"] = impacts[row, order[:, place]]
+        return found
+
+    def _explained(self, inputs: Inputs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Probabilities (rows,), and by how much each column moved their log-odds (rows, columns)."""
+        import numpy as np
+
+        shares = self._scorer.contributions(inputs)
+        log_odds, stretch = self._calibrated(shares.sum(axis=1), float(shares[0, -1]) if len(shares) else 0.0)
+        return 1 / (1 + np.exp(-log_odds)), np.round(shares[:, :-1] * stretch[:, None], 4)
 
     def odds(self, inputs: Inputs) -> NDArray[np.float64]:
         """Calibrated probabilities alone, (rows,)."""

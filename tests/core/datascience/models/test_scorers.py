@@ -31,13 +31,20 @@ def bundle(algorithm: str, files: dict[str, bytes] | None = None, **more: Any) -
     return unpack(pack(models.meta(algorithm, **more), files or FILES[algorithm]))
 
 
+def ready(opened: Bundle) -> Scorer:
+    """As a scorer is that answers often: trees in their tables."""
+    scorer = open_scorer(opened)
+    scorer.warm()
+    return scorer
+
+
 def stacked(**more: Any) -> Scorer:
-    return open_scorer(unpack(models.ensemble(FILES, [0.5, 0.3, -0.2], 0.1, **more)))
+    return ready(unpack(models.ensemble(FILES, [0.5, 0.3, -0.2], 0.1, **more)))
 
 
 @pytest.mark.parametrize("algorithm", [*FILES, "ensemble"])
 def test_shares_add_up_to_the_margins(algorithm: str) -> None:
-    scorer = stacked() if algorithm == "ensemble" else open_scorer(bundle(algorithm))
+    scorer = stacked() if algorithm == "ensemble" else ready(bundle(algorithm))
     shares = scorer.contributions(ROWS)
     assert shares.shape == (60, len(scorer.columns) + 1)
     assert shares.dtype == np.float64
@@ -77,9 +84,9 @@ def test_margins_and_shares_are_the_librarys_own(case: str) -> None:
     algorithm, files = TREES[case]
     x = X[:200] if algorithm == "xgboost" or case == "leaf-wise" else np.vstack([models.finite(X[:150]), X[150:200]])
     margins, shares = (native_xgboost if algorithm == "xgboost" else native_lightgbm)(files, x)
-    scorer = open_scorer(bundle(algorithm, files))
-    np.testing.assert_allclose(scorer.margins(Inputs(x)), margins, atol=1e-6)
-    np.testing.assert_allclose(scorer.contributions(Inputs(x)), shares, atol=2e-5)
+    for scorer in (open_scorer(bundle(algorithm, files)), ready(bundle(algorithm, files))):
+        np.testing.assert_allclose(scorer.margins(Inputs(x)), margins, atol=1e-6)
+        np.testing.assert_allclose(scorer.contributions(Inputs(x)), shares, atol=2e-5)
 
 
 @settings(max_examples=40, deadline=None)
@@ -93,7 +100,7 @@ def test_any_row_has_the_librarys_shares(row: list[float]) -> None:
     """Unknown values, and values that lie on a split."""
     x = np.array([row], np.float32)
     for algorithm, native in (("xgboost", native_xgboost), ("lightgbm", native_lightgbm)):
-        found = open_scorer(bundle(algorithm)).contributions(Inputs(x))
+        found = ready(bundle(algorithm)).contributions(Inputs(x))
         np.testing.assert_allclose(found, native(FILES[algorithm], x)[1], atol=2e-5)
 
 
@@ -104,7 +111,7 @@ def test_a_value_on_a_split_goes_the_librarys_way() -> None:
         near = [np.float32(v) for v in splits]
         beside = [np.nextafter(v, np.float32(way)) for v in near for way in (-9, 9)]
         x[:] = np.array([*near, *beside])[:, None]
-        found = open_scorer(bundle(algorithm)).contributions(Inputs(x))
+        found = ready(bundle(algorithm)).contributions(Inputs(x))
         np.testing.assert_allclose(found, native(FILES[algorithm], x)[1], atol=2e-5)
 
 
@@ -120,7 +127,7 @@ def thresholds(algorithm: str) -> list[float]:
 def test_logistic_shares_are_its_terms_from_the_mean() -> None:
     held = np.load(models.io.BytesIO(FILES["logistic"]["weights.npz"]))
     filled = np.where(np.isnan(X), held["fill"], X)
-    shares = open_scorer(bundle("logistic")).contributions(Inputs(X))
+    shares = ready(bundle("logistic")).contributions(Inputs(X))
     np.testing.assert_allclose(shares[:, :-1], (filled - held["mean"]) / held["scale"] * held["coef"], atol=1e-6)
     np.testing.assert_allclose(shares[:, -1], held["intercept"][0])
 
@@ -128,6 +135,15 @@ def test_logistic_shares_are_its_terms_from_the_mean() -> None:
 def test_an_open_model_says_what_it_holds() -> None:
     small, large = (XgboostScorer(bundle("xgboost", models.xgboost(X, Y, rounds=n))) for n in (5, 50))
     assert large.nbytes > 4 * small.nbytes > 10_000
+
+
+def test_many_rows_make_their_tables_themselves() -> None:
+    scorer = open_scorer(bundle("xgboost"))
+    before, few = scorer.nbytes, scorer.contributions(Inputs(X[:50]))
+    assert scorer.nbytes == before
+    many = scorer.contributions(Inputs(X[:500]))
+    assert scorer.nbytes > before
+    np.testing.assert_allclose(many[:50], few, atol=2e-5)
 
 
 # ── sequences ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -185,7 +201,7 @@ def test_sampled_shares_are_near_the_exact_ones() -> None:
 
 
 def test_the_same_sequence_has_the_same_reasons() -> None:
-    scorer = open_scorer(unpack(pack(models.meta("lstm", FEW), NETWORK)))
+    scorer = ready(unpack(pack(models.meta("lstm", FEW), NETWORK)))
     rows = models.sequences(3, features=len(FEW))
     assert scorer.columns == (*FEW, EVENTS)
     np.testing.assert_array_equal(scorer.contributions(rows), scorer.contributions(rows))
@@ -194,7 +210,7 @@ def test_the_same_sequence_has_the_same_reasons() -> None:
 def test_a_sequence_beside_trees() -> None:
     x, y = models.data(features=4)
     members = {"xgboost": models.xgboost(x, y), "lstm": NETWORK}
-    scorer = open_scorer(unpack(models.ensemble(members, [0.6, 0.4], 0.0, names=FEW)))
+    scorer = ready(unpack(models.ensemble(members, [0.6, 0.4], 0.0, names=FEW)))
     rows = models.sequences(5, features=4)
     assert scorer.columns == (*FEW, EVENTS)
     np.testing.assert_allclose(scorer.contributions(rows).sum(axis=1), scorer.margins(rows), atol=1e-5)

@@ -13,6 +13,7 @@ import pytest
 from core.datascience.models.bundle import pack
 from core.datascience.models.pointers import CHALLENGER, CHAMPION, Alias, Pointer, Scope, pointer_key
 from core.datascience.predictions.engine import PredictionEngine
+from core.datascience.predictions.held import WARM_AFTER
 from core.datascience.predictions.log import Logged, PredictionLog
 from core.datascience.predictions.served import Served
 from core.kit.clock import VirtualClock
@@ -240,6 +241,21 @@ async def test_memory_is_bounded_by_bytes() -> None:
         await shop.basis(tenants[-1])
     assert shop.engine.use().evictions > use.evictions - 1 >= 3
     assert shop.engine.use().hits - use.hits == 20  # champion, and no challenger, ten times
+
+
+async def test_a_model_that_is_asked_often_is_made_ready_and_counted() -> None:
+    shop, tenant = Shop(fresh_s=3600), uuid4()
+    await shop.promote(own(tenant))
+    first = (await shop.engine.predict(tenant, [ROW]))[0]
+    seldom = shop.engine.use().held_bytes
+    for _ in range(WARM_AFTER + 1):
+        await shop.engine.predict(tenant, [ROW])
+    await shop.engine.predict(tenant, [ROW] * 10)  # on the same thread, hence after it
+    await asyncio.sleep(0)
+    assert shop.engine.use().held_bytes > seldom + 10_000
+    [told] = await shop.engine.predict(tenant, [ROW])
+    assert told.probability == pytest.approx(first.probability, abs=1e-6)
+    assert [reason.feature for reason in told.reasons[:2]] == [reason.feature for reason in first.reasons[:2]]
 
 
 async def test_a_model_larger_than_the_bound_is_served_alone() -> None:

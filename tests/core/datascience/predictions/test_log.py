@@ -135,13 +135,14 @@ async def test_nobody_changes_a_row(db: Database, tenants: list[UUID]) -> None:
 
 
 async def test_old_rows_go_when_their_time_is_over(api: Api, ana: Client, clock: VirtualClock) -> None:
-    from core.privacy.retention import retain
+    from core.privacy.retention import Stores, retain
 
     tenant = api.services.tokens.check(ana.token).tenant_id
     book = PredictionLog(api.services.db)
     book.add([made(tenant, at=NOW - timedelta(days=800)), made(tenant)])
     await book.close()
-    assert await retain(api.services.db, api.services.objects) == {"predictions": 1}
+    stores = Stores(api.services.objects, api.services.features)
+    assert await retain(api.services.db, stores) == {"predictions": 1}
     assert len(await found(api.services.db, tenant)) == 1
 
 
