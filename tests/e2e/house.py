@@ -58,7 +58,7 @@ class House:
         db = bootstrap.database(self.settings, bootstrap.database_url(self.settings))
         try:
             [(owner,)] = self.rows("SELECT id FROM users WHERE tenant_id = %s", tenant_id)
-            await load_pipeline(db, UUID(tenant_id), owner, count=600)
+            await load_pipeline(db, UUID(tenant_id), owner, count=1500)  # fewer may not get past the gate
         finally:
             await db.close()
         return await train_forecasting(self.settings, UUID(tenant_id))
