@@ -93,6 +93,7 @@ def _routes(app: FastAPI) -> None:
     from core.identity.scim import errors as scim_errors
     from core.identity.scim import protocol
     from core.identity.sso import api as sso
+    from core.notifications import api as notifications
     from core.privacy import api as privacy
     from core.tenants import api as tenants
 
@@ -101,7 +102,7 @@ def _routes(app: FastAPI) -> None:
         sso.router, scim.router, protocol.router, tenants.router, divisions.router, deals.router, calls.uploads,
         calls.router, analysis.router, competitors.router, forecasting.router, rollup.router, automation.router,
         content.router, audit.router, privacy.router, models.router, drift.router, drift.slow,
-        features.router, predictions.router,
+        features.router, predictions.router, notifications.router,
     ]  # fmt: skip
     for router in routers:
         app.include_router(router)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 from dataclasses import dataclass
+from email.utils import parseaddr
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,13 @@ from core.identity.people.mails import Post
 from core.identity.people.tokens import MailTokens
 from core.identity.sso.fetch import HttpFetch
 from core.identity.sso.oidc import Oidc
+from core.kit import outgoing
 from core.kit.clock import SystemClock
 from core.kit.db import Database, Tx
+from core.kit.sealing import Sealer
 from core.kit.security import SigningKey, Tokens
+from core.notifications.hub import Hub
+from core.notifications.send import Sender
 from core.ports import (
     Agents,
     Clock,
@@ -56,7 +61,7 @@ if TYPE_CHECKING:
 
 FEATURES = (
     "audit", "tenants", "identity", "deals", "calls", "analysis", "competitors", "forecasting", "automation", "content",
-    "privacy",
+    "notifications", "privacy",
 )  # fmt: skip
 
 
@@ -93,6 +98,8 @@ class Services:
     generator: TextGenerator
     agents: Agents
     features: FeatureStore
+    hub: Hub
+    sender: Sender
 
     async def check(self) -> dict[str, bool]:
         """Does each part that a request needs answer?"""
@@ -142,6 +149,7 @@ def load_models() -> None:
     importlib.import_module("core.identity.sso.model")
     importlib.import_module("core.identity.scim.model")
     importlib.import_module("core.kit.outbox")
+    importlib.import_module("core.kit.timers")
     importlib.import_module("core.kit.idempotency")
 
 
@@ -210,6 +218,24 @@ def mailer(settings: Settings) -> Mailer:
 
 def post(settings: Settings, mailer: Mailer, tokens: MailTokens) -> Post:
     return Post(mailer, tokens, configs() / "mail", settings.http.public_url)
+
+
+def sender(settings: Settings, mailer: Mailer) -> Sender:
+    from core.notifications.keys import push_key
+    from core.notifications.ways import HttpWays
+
+    key = settings.auth.signing_key
+    assert key is not None, "settings.load() sees to it"
+    secret, url = key.get_secret_value(), settings.http.public_url.rstrip("/")
+    ways = HttpWays(
+        mailer, outgoing.client(loopback=settings.environment == "dev"), push_key(secret), _contact(settings)
+    )
+    return Sender(ways, Sealer(secret, "notifications"), url)
+
+
+def _contact(settings: Settings) -> str:
+    """Whom a push service may write to about us (RFC 8292)."""
+    return f"mailto:{parseaddr(settings.mail.sender)[1]}"
 
 
 def oidc(settings: Settings, clock: Clock | None = None) -> Oidc:
@@ -342,7 +368,7 @@ def services(
         oidc=oidc(settings, clock),
         factors=factors(settings),
         mail_tokens=(own_mail_tokens := mail_tokens(settings)),
-        post=post(settings, mailer(settings), own_mail_tokens),
+        post=post(settings, own_mailer := mailer(settings), own_mail_tokens),
         limits=NoLimits(),
         rate_limiter=rate_limiter(settings),
         places=places(settings),
@@ -359,4 +385,6 @@ def services(
         generator=generator,
         agents=agents,
         features=features(settings, own_db),
+        hub=Hub(own_db),
+        sender=sender(settings, own_mailer),
     )

@@ -19,6 +19,9 @@
     a person asks             EXPORT_REQUESTED   → privacy.export          for a copy of all that is known of him
                               ERASURE_REQUESTED  → privacy.erase           to be forgotten
 
+    a time has come           TIMER_DUE          → timers.due              what waited for it: see TIMERS
+    people should know        of some of these   → notifications.*         on their page at once, else by mail
+
     somebody is invited       INVITATION_SENT       → people.invite         by e-mail, as all that follows
     forgot the password       PASSWORD_RESET_ASKED  → people.reset_password
     has another one now       PASSWORD_CHANGED      → people.tell_password
@@ -31,6 +34,7 @@ it writes once.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -39,6 +43,7 @@ from core.analysis import remember as remembering_calls
 from core.analysis import repository as analysis
 from core.analysis.model import Sentiment
 from core.automation import draft as drafting
+from core.automation import repository as tasks
 from core.calls import repository as calls
 from core.calls import transcribe as transcribing
 from core.calls.turns import Turn
@@ -54,6 +59,8 @@ from core.kit.db import Tx
 from core.kit.errors import SalesEdgeError
 from core.kit.events import Event, EventType
 from core.kit.relay import Reaction
+from core.notifications import tell
+from core.notifications.notify import TIMER as NOTIFICATIONS
 from core.privacy import consent, erase, export
 from core.privacy import repository as privacy
 
@@ -169,6 +176,32 @@ async def tell_new_device(event: Event, tx: Tx, services: Services) -> None:
     await services.post.notice(event, tx, str(event.data.get("kind", "new_device")))
 
 
+async def tell_call_ready(event: Event, tx: Tx, services: Services) -> None:
+    await tell.call_done(event, tx, "call_ready")
+    await tell.competitor_named(event, tx)
+
+
+async def tell_call_failed(event: Event, tx: Tx, services: Services) -> None:
+    await tell.call_done(event, tx, "call_failed")
+
+
+async def tell_forecast_fell(event: Event, tx: Tx, services: Services) -> None:
+    await tell.forecast_fell(event, tx)
+
+
+async def tell_task_waiting(event: Event, tx: Tx, services: Services) -> None:
+    if (await tasks.task(tx, event.subject)).status in ("suggested", "waiting"):
+        await tell.task_waiting(tx, event.subject, UUID(str(event.data["deal_id"])))
+
+
+async def send_notifications(event: Event, tx: Tx, services: Services) -> None:
+    await services.sender.send(tx, event.subject)
+
+
+async def timer_due(event: Event, tx: Tx, services: Services) -> None:
+    await TIMERS[event.data["kind"]](event, tx, services)
+
+
 async def resume_calls(event: Event, tx: Tx, services: Services) -> None:
     if event.data["purpose"] == "analysis":
         await consent.resume(tx, None if event.data.get("of") == "tenant" else event.subject)
@@ -197,6 +230,11 @@ async def _turns(tx: Tx, call_id: UUID) -> list[Turn]:
     return [Turn.from_json(turn) for turn in row.turns] if row else []
 
 
+TIMERS: Mapping[str, Callable[[Event, Tx, Services], Awaitable[None]]] = {
+    NOTIFICATIONS: send_notifications,
+}
+"""Kind of timer → what follows once it is due."""
+
 REACTIONS: tuple[Reaction, ...] = (
     Reaction("calls.transcribe", EventType.CALL_UPLOADED, transcribe, slow=True, on_parked=give_up),
     Reaction("analysis.sentiment", EventType.CALL_TRANSCRIBED, sentiment, on_parked=give_up),
@@ -217,6 +255,11 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("automation.follow_up", EventType.FORECAST_CHANGED, follow_up, ordered=True),
     Reaction("automation.note_verdict", EventType.TASK_DECIDED, follow_up, ordered=True),
     Reaction("automation.draft", EventType.TASK_CREATED, draft),
+    Reaction("notifications.call_ready", EventType.INSIGHTS_READY, tell_call_ready),
+    Reaction("notifications.call_failed", EventType.CALL_FAILED, tell_call_failed),
+    Reaction("notifications.forecast_fell", EventType.FORECAST_CHANGED, tell_forecast_fell),
+    Reaction("notifications.task_waiting", EventType.TASK_CREATED, tell_task_waiting),
+    Reaction("timers.due", EventType.TIMER_DUE, timer_due),
     Reaction("people.invite", EventType.INVITATION_SENT, invite),
     Reaction("people.reset_password", EventType.PASSWORD_RESET_ASKED, reset_password),
     Reaction("people.tell_password", EventType.PASSWORD_CHANGED, tell_password),

@@ -1,4 +1,4 @@
-"""Runs the reactions to events: each replica is a set of workers over the outbox."""
+"""Runs the reactions to events: each replica is a set of workers over the outbox, and fires timers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ray import serve
 
 from core.flows import REACTIONS
 from core.kit.relay import Relay
+from core.kit.timers import Ticker
 from core.settings import Settings
 from deployments.wiring import Handles, remote_services
 
@@ -23,9 +24,10 @@ class Flows:
             self._services.db, REACTIONS, self._services, workers=limits.workers, slow_workers=limits.slow_workers,
             max_attempts=limits.max_attempts, backoff_base_s=limits.backoff_base_s,
         )  # fmt: skip
-        self._running = asyncio.create_task(self._relay.run())
+        ticker = Ticker(self._services.db)
+        self._running = [asyncio.create_task(part.run()) for part in (self._relay, ticker)]
 
     async def check_health(self) -> None:
         """Serve replaces the replica whose workers have stopped."""
-        if self._running.done():
-            raise RuntimeError("the relay has stopped")
+        if any(part.done() for part in self._running):
+            raise RuntimeError("the relay or the ticker has stopped")

@@ -101,6 +101,12 @@ async def _page(tx: Tx, query: Select[Any], key: Any, page: PageRequest) -> list
     return list((await tx.session.execute(query.order_by(key.desc()).limit(page.limit))).scalars())
 
 
+async def names(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Of those that may be seen."""
+    rows = await tx.session.execute(select(Deal.id, Deal.name).where(Deal.id.in_(list(ids))))
+    return {row.id: row.name for row in rows}
+
+
 async def changes(tx: Tx, deal_id: UUID) -> list[DealChange]:
     query = select(DealChange).where(DealChange.deal_id == deal_id).order_by(DealChange.at, DealChange.id)
     return list((await tx.session.execute(query)).scalars())

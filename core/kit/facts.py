@@ -180,6 +180,18 @@ class TrainingRequested(Data):
     version_id: UUID | None = Field(None, description="The version because of which, where there is one")
 
 
+# ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@FACTS.of(EventType.TIMER_DUE)
+class TimerDue(Data):
+    """A time came that something was to wait for. `subject`: what it is about."""
+
+    kind: str = Field(description="What waited: each has its reaction in `core/flows.py`")
+    key: str
+    due_at: str = Field(description="ISO 8601, UTC")
+
+
 # ── tasks ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import psycopg
 from sqlalchemy import make_url
@@ -17,9 +17,16 @@ log = logger("listener")
 
 
 class Listener:
-    """`only`: the notices that count; all where empty."""
+    """`only`: the notices that count; all where empty. `on_notice` is called with what each says, `on_connect` where
+    some may have been missed."""
 
-    def __init__(self, url: str, *, only: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, url: str, *, channel: str = outbox.CHANNEL, only: frozenset[str] = frozenset(),
+        on_notice: Callable[[str], None] | None = None, on_connect: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
+        self._channel = channel
+        self._on_notice = on_notice
+        self._on_connect = on_connect
         self._url = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._only = only
         self._changed = asyncio.Condition()
@@ -28,7 +35,7 @@ class Listener:
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._listen())
+        task = asyncio.create_task(self.listen())
         try:
             yield
         finally:
@@ -47,17 +54,22 @@ class Listener:
             self.heard += 1
             self._changed.notify_all()
 
-    async def _listen(self) -> None:
+    async def listen(self) -> None:
+        """Until cancelled."""
         failures = 0
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
-                    await connection.execute(f"LISTEN {outbox.CHANNEL}")
+                    await connection.execute(f"LISTEN {self._channel}")
                     failures = 0
                     await self.signal()  # what was committed while nobody listened
+                    if self._on_connect is not None:
+                        self._on_connect()
                     async for notice in connection.notifies():
                         if not self._only or notice.payload in self._only:
                             await self.signal()
+                            if self._on_notice is not None:
+                                self._on_notice(notice.payload)
             except psycopg.Error as error:
                 failures += 1
                 log.warning("listener_waits", error=type(error).__name__, failures=failures)

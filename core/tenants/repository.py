@@ -69,6 +69,10 @@ async def users(tx: Tx) -> list[User]:
     return list((await tx.session.execute(select(User).order_by(User.id))).scalars())
 
 
+async def active_user_ids(tx: Tx) -> list[UUID]:
+    return list((await tx.session.execute(select(User.id).where(User.is_active).order_by(User.id))).scalars())
+
+
 async def add(tx: Tx, row: Tenant | User) -> None:
     tx.session.add(row)
     await tx.session.flush()

@@ -44,6 +44,8 @@ NOT_PERSONAL = {
         drift_proposals.action drift_proposals.status forecasts.risk forecasts.version idempotency_keys.route
         model_changes.action model_versions.algorithm model_versions.alias model_versions.code model_versions.context
         model_versions.name model_versions.scope model_versions.status sessions.method sessions.revoked_why tasks.kind
+        notification_settings.digest_at notification_settings.muted notification_settings.quiet_from
+        notification_settings.quiet_until notification_settings.ways notifications.kind timers.kind
         tasks.status tasks.template tenants.autonomy tenants.currency tenants.locale tenants.plan tenants.time_zone
         prediction_logs.basis prediction_logs.context prediction_logs.model prediction_logs.role prediction_logs.source
         prediction_logs.version transcripts.engine transcripts.language users.roles api_keys.scopes
@@ -66,14 +68,15 @@ NOT_PERSONAL = {
         model_versions.run_id model_versions.sha256 refresh_tokens.secret_hash
         scim_tokens.secret_hash users.password_hash api_keys.secret_hash recovery_codes.code_hash""",
     "ids and numbers, never content": """
-        audit_entries.after audit_entries.before audit_entries.subject
+        audit_entries.after audit_entries.before audit_entries.subject notifications.data notifications.key timers.key
         deal_changes.after deal_changes.before events.data events.trace forecasts.features forecasts.reasons
         drift_reports.findings drift_reports.inputs drift_reports.quality drift_reports.score
         model_versions.baseline model_versions.importance model_versions.inputs model_versions.leaks
         model_versions.metrics model_versions.parameters model_versions.verdict person_requests.counts
         prediction_logs.input prediction_logs.outside prediction_logs.output tasks.reasons""",
     "the name of an error's class": "deliveries.error",
-    "a secret, sealed": "second_factors.secret sso_providers.client_secret",
+    "a secret, sealed": "second_factors.secret slack_hooks.url_sealed sso_providers.client_secret",
+    "keys of a browser, by which nobody is known": "push_subscriptions.auth push_subscriptions.p256dh",
     "what an administrator calls his machines": "api_keys.name",
     "how a tenant's directory and its groups are called": """
         scim_groups.display_name scim_groups.external_id scim_tokens.name sso_providers.allowed_domains

@@ -42,6 +42,7 @@ PUBLIC = {
 }  # fmt: skip
 MESSAGES: dict[str, Callable[[str], Any]] = {
     "/v1/insights/stream": lambda id_: {"id": "one", "rows": [{"deal_id": id_}]},
+    "/v1/notifications/stream": lambda id_: None,
 }
 """WebSocket → what it is asked about something with an id; None: it speaks without being asked."""
 ENDS_THE_SESSION = {"/v1/logout", "/v1/logout-everywhere"}
@@ -57,6 +58,7 @@ class Sides:
     b: Client
     a_tenant: UUID
     ids: tuple[str, ...]
+    tried: tuple[str, ...]  # of each kind the oldest and the newest: an attack with every one takes an hour
 
     def endpoints(self) -> list[Endpoint]:
         return [e for e in endpoints(create_app(self.api.services)) if e.permission is not None]
@@ -69,7 +71,7 @@ async def sides(api: Api) -> Sides:
     b = Client(api, (await sign_up(api, "side-b", email="bea@b.example"))["access_token"])
     a.directory, b.directory = await new_directory(api, a), await new_directory(api, b)
     await furnish(api, a)
-    return Sides(api, a, b, a_tenant, tuple(owned(api, a_tenant)))
+    return Sides(api, a, b, a_tenant, tuple(owned(api, a_tenant)), tuple(owned(api, a_tenant, some=True)))
 
 
 async def furnish(api: Api, a: Client) -> None:
@@ -96,6 +98,10 @@ async def furnish(api: Api, a: Client) -> None:
     vera = await a.directory.post("/scim/v2/Users", json=provisioned)
     group = {"schemas": [SCIM + "Group"], "displayName": f"{MARK} team", "members": [{"value": vera.json()["id"]}]}
     assert (await a.directory.post("/scim/v2/Groups", json=group)).status_code == 201
+    assert (await a.post("/v1/notifications/announce", json={"text": f"{MARK} lunch"})).status_code == 201
+    browser = {"p256dh": "B" * 87, "auth": "A" * 22}
+    push = {"endpoint": "https://push.example/zanzibar", "keys": browser}
+    assert (await a.post("/v1/notifications/push-subscriptions", json=push)).status_code == 201
     key = {"name": f"{MARK} key", "scopes": ["can_view_deals"]}
     assert (await a.post("/v1/api-keys", json=key)).status_code == 201
     assert (await a.post("/v1/me/second-factor")).status_code == 201
@@ -140,14 +146,15 @@ def tables() -> list[str]:
     return sorted(name for name, table in Base.metadata.tables.items() if "tenant_id" in table.columns)
 
 
-def owned(api: Api, tenant_id: UUID) -> list[str]:
+def owned(api: Api, tenant_id: UUID, *, some: bool = False) -> list[str]:
     """Every id in every table that belongs to the tenant."""
     found = {str(tenant_id)}
     with owner_connection(api) as connection:
         for name in tables():
             if "id" in Base.metadata.tables[name].columns:
-                rows = connection.execute(f"SELECT id FROM {name} WHERE tenant_id = %s", (tenant_id,)).fetchall()
-                found |= {str(row[0]) for row in rows}
+                rows = connection.execute(f"SELECT id FROM {name} WHERE tenant_id = %s ORDER BY id", (tenant_id,))
+                ids = [str(row[0]) for row in rows.fetchall()]
+                found |= {*ids[:1], *ids[-1:]} if some else set(ids)
     return sorted(found)
 
 
@@ -224,7 +231,7 @@ async def attack(sides: Sides) -> list[tuple[str, str, str]]:
         if not takes_ids and endpoint.method != "WEBSOCKET":
             continue
         nothing = plain(await ask(sides.b, endpoint, unknown, bodies), unknown)
-        for id_ in sides.ids:
+        for id_ in sides.tried:
             answer = await ask(sides.b, endpoint, id_, bodies)
             if plain(answer, id_) != nothing or tells(answer, sides, id_):
                 leaks.append((endpoint.method, endpoint.path, id_))

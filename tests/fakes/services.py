@@ -7,6 +7,7 @@ from core.automation.host import AgentHost
 from core.bootstrap import Services
 from core.datascience.features.store import FeatureStore
 from core.gateways.places import NoPlaces
+from core.notifications.hub import Hub
 from core.ports import Clock
 from core.privacy.consent import RecordedBasis, RecordedConsents
 from core.settings import Settings
@@ -33,11 +34,12 @@ def fake_services(settings: Settings, clock: Clock) -> Services:
         roles=roles, tokens=tokens, gate=bootstrap.gate(settings, tokens, roles, db),
         oidc=bootstrap.oidc(settings, clock), factors=bootstrap.factors(settings),
         mail_tokens=(mail_tokens := bootstrap.mail_tokens(settings)),
-        post=bootstrap.post(settings, FakeMailer(), mail_tokens),
+        post=bootstrap.post(settings, mailer := FakeMailer(), mail_tokens),
         limits=bootstrap.NoLimits(),
         rate_limiter=bootstrap.Uncounted(), places=NoPlaces(),
         find_deal=bootstrap.find_deal, may_record=RecordedBasis(), consents=RecordedConsents(),
         transcriber=FakeTranscriber(), detector=FakeDetector(), diarizer=FakeDiarizer(), embedder=FakeEmbedder(),
         sentiment=FakeSentiment(), predictor=FakePredictor(), inputs=bootstrap.deal_inputs,
         generator=FakeGenerator(), agents=AgentHost(db), features=FeatureStore(db, FakeHotValues(), objects),
+        hub=Hub(db), sender=bootstrap.sender(settings, mailer),
     )  # fmt: skip

@@ -17,10 +17,10 @@ import pyotp
 
 from core.identity.factors import repository
 from core.identity.factors.model import SecondFactor
-from core.identity.sso.sealing import Sealer
 from core.kit.db import Tx
 from core.kit.errors import Conflict, Forbidden
 from core.kit.ids import new_id
+from core.kit.sealing import Sealer
 from core.kit.security import derive
 
 RECOVERY_CODES = 10

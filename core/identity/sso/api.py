@@ -21,11 +21,11 @@ from core.identity.sso.schemas import (
     SsoSettingsIn,
     SsoSettingsOut,
 )
-from core.identity.sso.sealing import Sealer
 from core.kit.db import Actor
 from core.kit.errors import Conflict, FieldProblem, Forbidden, Invalid, NotFound, Unauthenticated
 from core.kit.ids import new_id
 from core.kit.pages import Page, Paging, next_cursor
+from core.kit.sealing import Sealer
 from core.kit.security import Identity
 from core.kit.web import CurrentIdentity, CurrentTx, PublicRoute, TenantRoute, allow
 from core.tenants import repository as tenants

@@ -22,10 +22,10 @@ from uuid import UUID
 
 from core.identity.sso import repository, rules
 from core.identity.sso.model import SsoIdentity, SsoProvider
-from core.identity.sso.sealing import Sealer
 from core.kit.db import Tx
 from core.kit.errors import Forbidden, Unauthenticated
 from core.kit.ids import new_id
+from core.kit.sealing import Sealer
 from core.tenants import repository as tenants
 from core.tenants.model import User
 
