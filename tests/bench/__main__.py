@@ -19,6 +19,7 @@ NAMES = (
     "rls",
     "features",
     "pit_join",
+    "notify",
 )
 
 
