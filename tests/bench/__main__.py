@@ -8,6 +8,7 @@ import sys
 NAMES = (
     "events",
     "predict_engine",
+    "predict_http",
     "batch_score",
     "multiplex",
     "forecast_quality",
