@@ -75,12 +75,17 @@ class Wanted(BaseModel):
 class PushIn(BaseModel):
     """As `PushSubscription.toJSON()` gives it in a browser."""
 
+    model_config = ConfigDict(extra="forbid")
+
     class Keys(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+
         p256dh: str = Field(pattern=r"^[A-Za-z0-9_-]{87}=?$")
         auth: str = Field(pattern=r"^[A-Za-z0-9_-]{22}(==)?$")
 
     endpoint: str = Field(pattern=r"^https://[^\s/]+/\S*$", max_length=2000)
     keys: Keys
+    expiration_time: float | None = Field(None, alias="expirationTime", description="Milliseconds since 1970; not kept")
 
 
 class PushOut(BaseModel):

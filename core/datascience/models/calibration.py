@@ -306,10 +306,12 @@ def _fit_beta(m: Floats, y: Floats, w: Floats) -> tuple[float, ...]:
 
 
 def _fit_isotonic(m: Floats, y: Floats, w: Floats) -> tuple[float, ...]:
-    """Pool adjacent violators over at most 40 bins of like margins; between corners a straight line of log-odds."""
+    """Pool adjacent violators over at most 40 bins of like margins; between corners a straight line of log-odds. One
+    margin has one height, so blocks that share a place are one."""
     import numpy as np
 
     order = np.argsort(m, kind="stable")
+    order = order[w[order] > 0]
     m, y, w = m[order], y[order], w[order]
     reached = np.cumsum(w) - w / 2
     bins = np.minimum((reached / max(w.sum(), 1e-12) * min(40, max(2, len(m) // 25))).astype(int), 39)
@@ -318,14 +320,20 @@ def _fit_isotonic(m: Floats, y: Floats, w: Floats) -> tuple[float, ...]:
     for number in np.unique(bins):
         here = bins == number
         blocks.append((float(w[here].sum()), float((w * y)[here].sum()), float((w * m)[here].sum())))
-        while len(blocks) > 1 and blocks[-2][1] * blocks[-1][0] >= blocks[-1][1] * blocks[-2][0]:
+        while len(blocks) > 1 and _violate(blocks[-2], blocks[-1]):
             right, left = blocks.pop(), blocks.pop()
             blocks.append((left[0] + right[0], left[1] + right[1], left[2] + right[2]))
-    held = [block for block in blocks if block[0] > 0] or [(1.0, rate, 0.0)]
+    held = blocks or [(1.0, rate, 0.0)]
     share = np.array([(won + 2 * rate) / (total + 2) for total, won, _ in held])
     heights = np.maximum.accumulate(np.log(share / (1 - share)))
     places = np.array([margin / total for total, _, margin in held])
     return (*places.tolist(), *heights.tolist())
+
+
+def _violate(left: tuple[float, float, float], right: tuple[float, float, float]) -> bool:
+    """Whether two neighbours (weight, sum of outcomes, sum of margins) do not rise, or stand at one place."""
+    falls = left[1] * right[0] >= right[1] * left[0]
+    return falls or right[2] / right[0] - left[2] / left[0] < 1e-6
 
 
 _FITS: Mapping[str, Callable[[Floats, Floats, Floats], tuple[float, ...]]] = {

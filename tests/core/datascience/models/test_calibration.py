@@ -45,6 +45,11 @@ def test_stretched_shares_add_up_to_the_calibrated_log_odds(
     assert added[apart] == pytest.approx(made.log_odds(margin)[apart], abs=1e-6)
 
 
+def test_one_margin_has_one_height() -> None:
+    made = fit("isotonic", np.array([7.0, 7.0]), np.array([0.0, 1.0]))
+    assert made.log_odds([-7, 7, 20]) == pytest.approx([0, 0, 0])
+
+
 @settings(max_examples=50, deadline=None)
 @given(MARGINS, st.sampled_from(KINDS), st.integers(0, 99))
 def test_json_and_back_is_the_same(margin: np.ndarray, kind: str, seed: int) -> None:
