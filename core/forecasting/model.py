@@ -11,7 +11,8 @@ from core.kit.db import Base, TenantOwned
 
 
 class Forecast(TenantOwned, Base):
-    """One prediction for one deal at one moment, with its exact input; never changed. `cause`: the event behind it."""
+    """One prediction for one deal at one moment, with its exact input; never changed. `cause`: the event behind it.
+    `worth`: the share of the deal's value that it brings where it is won."""
 
     __tablename__ = "forecasts"
 
@@ -27,6 +28,7 @@ class Forecast(TenantOwned, Base):
     close_on_low: Mapped[date]
     close_on_high: Mapped[date]
     expected_value_cents: Mapped[int] = mapped_column(BigInteger)
+    worth: Mapped[float] = mapped_column(default=1.0)
     value_low_cents: Mapped[int] = mapped_column(BigInteger)
     value_high_cents: Mapped[int] = mapped_column(BigInteger)
     basis: Mapped[str] = mapped_column(String(16))

@@ -70,7 +70,7 @@ def _row(
         close_on_low=today + timedelta(days=round(answer.days_low)),
         close_on_high=today + timedelta(days=round(answer.days_high)),
         expected_value_cents=round(deal.value_cents * answer.probability * answer.amount),
-        value_low_cents=round(deal.value_cents * answer.low * answer.amount_low),
+        worth=answer.amount, value_low_cents=round(deal.value_cents * answer.low * answer.amount_low),
         value_high_cents=round(deal.value_cents * answer.high * answer.amount_high),
         basis=answer.basis, model=answer.model, version=answer.version, features=dict(given.features),
         reasons=[dataclasses.asdict(reason) for reason in answer.reasons],

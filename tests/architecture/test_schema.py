@@ -55,7 +55,7 @@ NOT_PERSONAL = {
         deals.segment deals.source""",
     "of a roll-up: how deals are divided, in words of ours or of the tenant's": """
         forecast_figures.currency forecast_figures.dimension forecast_figures.key forecast_overrides.currency
-        forecast_overrides.dimension forecast_overrides.key forecast_scores.outcome forecast_snapshots.correlation
+        forecast_overrides.dimension forecast_overrides.key forecast_scores.outcome forecast_snapshots.learnt
         forecast_snapshots.kind""",
     "of another company": """
         competitors.aliases competitors.category competitors.name competitors.strengths competitors.weaknesses""",

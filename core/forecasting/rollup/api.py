@@ -47,7 +47,7 @@ from core.forecasting.rollup.schemas import (
     WithdrawIn,
 )
 from core.forecasting.rollup.simulate import DRAWS
-from core.forecasting.rollup.snapshot import MONTHS, known_correlation
+from core.forecasting.rollup.snapshot import MONTHS, outlook_at
 from core.forecasting.said import Language
 from core.identity.gate import sees
 from core.kit.errors import FieldProblem, Invalid
@@ -79,15 +79,15 @@ async def read_rollup(tx: CurrentTx, period: WantedPeriod, language: Language, b
     """Of the deals that you may see. A 90 % interval counts that deals rise and fall together."""
     now = tx.clock.now()
     positions = await repository.pipeline(tx, now, period)
-    correlation = await known_correlation(tx)
-    groups = await asyncio.to_thread(roll_up, positions, now, period, by, correlation)
+    outlook = await outlook_at(tx, now, period)
+    groups = await asyncio.to_thread(roll_up, positions, now, period, by, outlook)
     own = await tenants.tenant(tx)
     names = await repository.sellers(tx) if by == "seller" else {}
     given = await _in_force(tx, by, period)
     groups.sort(key=lambda group: (group.currency != own.currency, group.currency, -group.total.expected_cents))
     return RollupOut(
         at=now, by=by, first_month=named(period.first), months=period.months, time_zone=own.time_zone,
-        correlation=_correlation(correlation, language), draws=DRAWS,
+        correlation=_correlation(outlook.correlation, language), draws=DRAWS,
         groups=[_group(group, period, words.name(by, group.key, names, language), given) for group in groups],
     )  # fmt: skip
 
@@ -145,7 +145,7 @@ async def read_snapshot(snapshot_id: UUID, tx: CurrentTx, language: Language, by
     names = await repository.sellers(tx) if by == "seller" else {}
     return SnapshotFigures(
         id=row.id, at=row.at, kind=row.kind, day=row.day, by=by,
-        correlation=_correlation(Correlation.from_json(row.correlation), language),
+        correlation=_correlation(Correlation.from_json(row.learnt), language),
         figures=[_figure(figure, words.name(by, figure.key, names, language)) for figure in figures],
     )  # fmt: skip
 
@@ -295,11 +295,16 @@ async def read_changes(
         before_cents=found.before_cents, after_cents=found.after_cents,
         effects=[
             EffectOut(kind=kind, text=words.kind(kind, language), cents=cents, deals=deals)
-            for kind, (cents, deals) in sorted(totals(found.effects).items(), key=lambda item: -abs(item[1][0]))
+            for kind, (cents, deals) in sorted(_totals(found).items(), key=lambda item: -abs(item[1][0]))
         ],
         deals=[_effect(effect, because[effect.position.deal_id]) for effect in shown],
         next_cursor=cursor,
     )  # fmt: skip
+
+
+def _totals(found: explaining.Explained) -> dict[str, tuple[int, int]]:
+    more = {"to_come": (found.to_come_cents, 0)} if found.to_come_cents else {}
+    return {**totals(found.effects), **more}
 
 
 def _effect(effect: Effect, because: list[str]) -> DealEffectOut:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from core.forecasting.rollup.outlook import Outlook
 from core.forecasting.rollup.periods import Period
-from core.forecasting.rollup.pipeline import Position
-from core.forecasting.rollup.roll_up import expected_cents, open_deals
+from core.forecasting.rollup.pipeline import Dimension, Position
+from core.forecasting.rollup.roll_up import chances_cents, expected_cents, open_deals
+from core.forecasting.rollup.timing import WinTiming
+from core.forecasting.rollup.to_come import to_come
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,9 @@ class Effect:
         return sum(self.parts.values())
 
 
-def states(positions: Sequence[Position], at: datetime, period: Period) -> dict[UUID, State]:
+def states(positions: Sequence[Position], at: datetime, period: Period, timing: WinTiming) -> dict[UUID, State]:
     forecast = [p for p in positions if p.outcome is None and p.odds is not None]
-    deals = open_deals(forecast, at, period)
+    deals = open_deals(forecast, at, period, timing)
     found = {
         position.deal_id: State(position, int(cents), float(inside))
         for position, cents, inside in zip(
@@ -54,6 +57,15 @@ def states(positions: Sequence[Position], at: datetime, period: Period) -> dict[
             inside = position.outcome == "won" and position.closed_at and period.place(position.closed_at) is not None
             found[position.deal_id] = State(position, position.value_cents if inside else 0, 1.0 if inside else 0.0)
     return found
+
+
+def cents_to_come(outlook: Outlook, at: datetime, period: Period, group: tuple[Dimension, str, str]) -> int:
+    """What is expected of deals that are not opened yet. `group`: dimension, key, currency."""
+    by, key, currency = group
+    chances = to_come(outlook.won, at, period, outlook.known_since)
+    cents = chances_cents(outlook.won, chances)
+    ours = [deal.key(by) == key and deal.currency == currency for deal in outlook.won]
+    return sum(int(one) for source, one in zip(chances.source, cents, strict=True) if ours[source])
 
 
 def effects(
@@ -98,8 +110,8 @@ def _of_open(was: State, now: State, difference: int) -> dict[str, int]:
     """Value, odds and timing multiply; each gets its mean share over all orders of changing them (Shapley, 1953)."""
     assert was.position.odds is not None
     assert now.position.odds is not None
-    a = (float(was.position.value_cents), was.position.odds.probability, was.inside)
-    b = (float(now.position.value_cents), now.position.odds.probability, now.inside)
+    a = (was.position.value_cents * was.position.odds.worth, was.position.odds.probability, was.inside)
+    b = (now.position.value_cents * now.position.odds.worth, now.position.odds.probability, now.inside)
     raw = []
     for one in range(3):
         x, y = (other for other in range(3) if other != one)

@@ -11,9 +11,11 @@ from uuid import UUID
 from core.datascience.predictions import words as said
 from core.forecasting import rules
 from core.forecasting.rollup import repository, words
-from core.forecasting.rollup.changes import Effect, effects, states
+from core.forecasting.rollup.changes import Effect, cents_to_come, effects, states
+from core.forecasting.rollup.outlook import Outlook
 from core.forecasting.rollup.periods import Period
 from core.forecasting.rollup.pipeline import Dimension, Position
+from core.forecasting.rollup.snapshot import outlook_at
 from core.kit.db import Tx
 from core.kit.money import format_cents
 from core.kit.pages import PageRequest
@@ -24,8 +26,11 @@ MOST_REASONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Explained:
+    """`to_come_cents`: by how much the expectation of deals that are not opened yet changed."""
+
     before_cents: int
     after_cents: int
+    to_come_cents: int
     effects: list[Effect]
 
 
@@ -35,21 +40,26 @@ async def explain(
     """`group`: dimension, key, currency."""
     was = await repository.pipeline(tx, since, period)
     now = await repository.pipeline(tx, until, period, closed_since=since)
-    return await asyncio.to_thread(compare, was, now, (since, until), period, group)
+    outlooks = await outlook_at(tx, since, period), await outlook_at(tx, until, period)
+    return await asyncio.to_thread(compare, was, now, (since, until), period, group, outlooks)
 
 
 def compare(
     was: Sequence[Position], now: Sequence[Position], moments: tuple[datetime, datetime], period: Period,
-    group: tuple[Dimension, str, str],
+    group: tuple[Dimension, str, str], outlooks: tuple[Outlook, Outlook],
 ) -> Explained:  # fmt: skip
     by, key, currency = group
-    before, after = states(was, moments[0], period), states(now, moments[1], period)
+    before, after = (
+        states(positions, at, period, outlook.timing)
+        for positions, at, outlook in zip((was, now), moments, outlooks, strict=True)
+    )
     members = tuple(
         {p.deal_id for p in positions if (p.key(by), p.currency) == (key, currency)} for positions in (was, now)
     )
     found = effects(before, after, (members[0], members[1]))
     sums = [sum(side[deal].cents for deal in ids) for side, ids in zip((before, after), members, strict=True)]
-    return Explained(sums[0], sums[1], found)
+    more = [cents_to_come(outlook, at, period, group) for outlook, at in zip(outlooks, moments, strict=True)]
+    return Explained(sums[0] + more[0], sums[1] + more[1], more[1] - more[0], found)
 
 
 def page_of(found: Sequence[Effect], page: PageRequest) -> tuple[list[Effect], str | None]:

@@ -12,14 +12,14 @@ from core.kit.db import Base, TenantOwned
 
 class Snapshot(TenantOwned, Base):
     """What was told at one moment: `kind` is `nightly`, `override` or `request`; `day` is the tenant's own. Its figures
-    stand in `forecast_figures`; `correlation` is the tenant's as learnt by then."""
+    stand in `forecast_figures`; `learnt` is what was known of the whole tenant by then."""
 
     __tablename__ = "forecast_snapshots"
 
     at: Mapped[datetime]
     kind: Mapped[str] = mapped_column(String(16))
     day: Mapped[date]
-    correlation: Mapped[dict[str, Any]]
+    learnt: Mapped[dict[str, Any]]
 
     __table_args__ = (
         Index("forecast_snapshots_at", "tenant_id", "at"),
@@ -40,6 +40,8 @@ class Figure(TenantOwned, Base):
     month: Mapped[date | None]
     won_cents: Mapped[int] = mapped_column(BigInteger)
     won_count: Mapped[int]
+    expected_open_cents: Mapped[int] = mapped_column(BigInteger)
+    expected_new_cents: Mapped[int] = mapped_column(BigInteger)
     expected_cents: Mapped[int] = mapped_column(BigInteger)
     expected_count: Mapped[float]
     low_cents: Mapped[int] = mapped_column(BigInteger)

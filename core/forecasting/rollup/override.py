@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import date
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -12,14 +13,14 @@ from core.forecasting.rollup.model import Override
 from core.forecasting.rollup.periods import Period, month_of, named
 from core.forecasting.rollup.pipeline import Dimension
 from core.forecasting.rollup.roll_up import Figures, roll_up
-from core.forecasting.rollup.snapshot import known_correlation
+from core.forecasting.rollup.snapshot import outlook_at
 from core.kit.db import Tx
 from core.kit.errors import Conflict, FieldProblem, Invalid
 from core.kit.events import Event, EventType
 from core.kit.ids import new_id
 from core.tenants import repository as tenants
 
-NOTHING = Figures(0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0, 0, 0)
+NOTHING = Figures(0, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 async def give(
@@ -60,6 +61,7 @@ async def _model_says(tx: Tx, dimension: Dimension, key: str, currency: str, per
     now = tx.clock.now()
     positions = await repository.pipeline(tx, now, period)
     among = [p for p in positions if p.key(dimension) == key and p.currency == currency]
-    correlation = await known_correlation(tx)
-    groups = await asyncio.to_thread(roll_up, among, now, period, dimension, correlation)
+    outlook = await outlook_at(tx, now, period)
+    ours = replace(outlook, won=[p for p in outlook.won if p.key(dimension) == key and p.currency == currency])
+    groups = await asyncio.to_thread(roll_up, among, now, period, dimension, ours)
     return groups[0].months[0] if groups else NOTHING

@@ -27,6 +27,7 @@ class Odds:
     close_on_high: date
     model: str
     version: str
+    worth: float = 1.0  # of the deal's value, where it is won
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Position:
     region: str | None
     currency: str
     value_cents: int
+    stage: str
     opened_at: datetime
     outcome: str | None
     closed_at: datetime | None
@@ -70,14 +72,25 @@ def as_of(
             outcome = closed_at = None
         odds = None if row["forecast_id"] is None else Odds(
             row["forecast_id"], row["forecast_at"], row["probability"], row["close_on_low"], row["expected_close_on"],
-            row["close_on_high"], row["model"], row["version"],
+            row["close_on_high"], row["model"], row["version"], row["worth"],
         )  # fmt: skip
         found.append(
             Position(
                 deal_id=row["deal_id"], name=row["name"], owner_id=UUID(str(owner_id)) if owner_id else None,
                 team=was["team"], segment=was["segment"], region=was["region"], currency=row["currency"],
-                value_cents=int(was["value_cents"]), opened_at=row["opened_at"], outcome=outcome, closed_at=closed_at,
-                odds=odds,
+                value_cents=int(was["value_cents"]), stage=was["stage"] or "", opened_at=row["opened_at"],
+                outcome=outcome, closed_at=closed_at, odds=odds,
             )
         )  # fmt: skip
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class StageMove:
+    """A deal came into a stage; when and how the deal ended, where it did."""
+
+    deal_id: UUID
+    at: datetime
+    stage: str
+    closed_at: datetime | None
+    outcome: str | None

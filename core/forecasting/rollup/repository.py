@@ -15,7 +15,7 @@ from core.deals.model import Deal, DealChange
 from core.forecasting.model import Forecast
 from core.forecasting.rollup.model import Figure, Override, Snapshot
 from core.forecasting.rollup.periods import Period
-from core.forecasting.rollup.pipeline import TRACKED, Dimension, Position, as_of
+from core.forecasting.rollup.pipeline import TRACKED, Dimension, Position, StageMove, as_of
 from core.kit.db import Tx
 from core.kit.errors import NotFound
 from core.kit.ids import new_id
@@ -36,6 +36,7 @@ async def pipeline(tx: Tx, at: datetime, period: Period, *, closed_since: dateti
         select(
             Forecast.id.label("forecast_id"), Forecast.at.label("forecast_at"), Forecast.probability,
             Forecast.close_on_low, Forecast.expected_close_on, Forecast.close_on_high, Forecast.model, Forecast.version,
+            Forecast.worth,
         )
         .where(Forecast.deal_id == Deal.id, Forecast.at <= at)
         .order_by(Forecast.at.desc(), Forecast.id.desc())
@@ -97,6 +98,24 @@ async def closed(tx: Tx, since: datetime) -> Sequence[Any]:
     return (await tx.session.execute(query)).all()
 
 
+async def stage_changes(tx: Tx, since: datetime) -> list[StageMove]:
+    """Of all deals, deal by deal in order of time."""
+    query = (
+        select(DealChange.deal_id, DealChange.at, DealChange.after, Deal.closed_at, Deal.outcome)
+        .join(Deal, Deal.id == DealChange.deal_id)
+        .where(DealChange.field == "stage", DealChange.at >= since)
+        .order_by(DealChange.deal_id, DealChange.at, DealChange.id)
+    )
+    return [
+        StageMove(row.deal_id, row.at, str(row.after[0]), row.closed_at, row.outcome)
+        for row in await tx.session.execute(query)
+    ]
+
+
+async def first_opened(tx: Tx) -> datetime | None:
+    return (await tx.session.execute(select(func.min(Deal.opened_at)))).scalar_one()
+
+
 async def won(tx: Tx, since: datetime, until: datetime) -> list[Position]:
     query = select(
         Deal.id.label("deal_id"), Deal.name, Deal.owner_id, Deal.team, Deal.segment, Deal.region, Deal.currency,
@@ -139,7 +158,7 @@ async def check_group(tx: Tx, dimension: Dimension, key: str) -> None:
 
 async def add_snapshot(tx: Tx, row: Snapshot, figures: Sequence[dict[str, Any]]) -> bool:
     """False, and nothing written, where that night has its snapshot."""
-    values = {name: getattr(row, name) for name in ("id", "tenant_id", "at", "kind", "day", "correlation")}
+    values = {name: getattr(row, name) for name in ("id", "tenant_id", "at", "kind", "day", "learnt")}
     written = await tx.session.execute(upsert(Snapshot).values(values).on_conflict_do_nothing().returning(Snapshot.id))
     if written.scalar_one_or_none() is None:
         return False

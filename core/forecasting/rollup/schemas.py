@@ -28,11 +28,13 @@ class Out(BaseModel):
 
 
 class FiguresOut(Out):
-    """Won so far and expected, together. 9 times of 10 the end lies from `low` to `high`; `p10`: 1 time of 10 it is
-    less."""
+    """`expected`: won so far, expected of open deals (`…_open_…`), and of deals not opened yet (`…_new_…`, as the year
+    before tells). 9 times of 10 the end lies from `low` to `high`; `p10`: 1 time of 10 it is less."""
 
     won_cents: int
     won_count: int
+    expected_open_cents: int
+    expected_new_cents: int
     expected_cents: int
     expected_count: float
     low_cents: int

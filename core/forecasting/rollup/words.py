@@ -25,8 +25,8 @@ _KINDS: dict[str, tuple[str, str]] = {
     "slipped": ("adiados para fora do período", "slipped out of the period"),
     "value": ("valor alterado", "value changed"),
     "probability": ("probabilidade alterada", "probability changed"),
+    "to_come": ("expectativa de negócios ainda não abertos", "expectation of deals not opened yet"),
 }
-KINDS = tuple(_KINDS)
 
 
 def name(by: Dimension, key: str, sellers: dict[str, str], language: str) -> str:

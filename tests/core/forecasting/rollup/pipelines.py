@@ -29,7 +29,7 @@ def position(number: int, **fields: Any) -> Position:
     mixed = random.Random(number).getrandbits(64)
     start = Position(
         deal_id=UUID(int=(number << 64) | mixed), name=f"deal {number}", owner_id=UUID(int=number % 3 + 1),
-        team=f"team {number % 2}", segment=None, region=None, currency="BRL", value_cents=1_000_00,
+        stage="proposal", team=f"team {number % 2}", segment=None, region=None, currency="BRL", value_cents=1_000_00,
         opened_at=AT - timedelta(days=50), outcome=None, closed_at=None, odds=odds(0.4),
     )  # fmt: skip
     return replace(start, **fields)

@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 from core.forecasting.rollup.changes import totals
 from core.forecasting.rollup.correlation import Correlation
 from core.forecasting.rollup.explain import Explained, compare
+from core.forecasting.rollup.outlook import Outlook
 from core.forecasting.rollup.pipeline import Dimension, Position
 from core.forecasting.rollup.roll_up import roll_up
 from tests.core.forecasting.rollup.pipelines import AT, PERIOD, odds, pipeline, position
 
 SINCE = AT - timedelta(days=9)
-NONE = Correlation.of(0.0)
+NONE = Outlook(Correlation.of(0.0))
 
 
 def explained(was: list[Position], now: list[Position], by: Dimension = "all", key: str = "") -> Explained:
-    return compare(was, now, (SINCE, AT), PERIOD, (by, key, "BRL"))
+    return compare(was, now, (SINCE, AT), PERIOD, (by, key, "BRL"), (NONE, NONE))
 
 
 def changed(deal: Position, draw: Any) -> Position:

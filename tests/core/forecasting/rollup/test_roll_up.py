@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.forecasting.rollup.correlation import Correlation
+from core.forecasting.rollup.outlook import Outlook
 from core.forecasting.rollup.pipeline import Dimension
 from core.forecasting.rollup.roll_up import Group, open_deals, roll_up
-from core.forecasting.rollup.timing import month_odds
+from core.forecasting.rollup.timing import UNKNOWN, month_odds
 from tests.core.forecasting.rollup.pipelines import AT, PERIOD, odds, pipeline, position
 
-NONE, SOME, MUCH = Correlation.of(0.0), Correlation.of(0.06), Correlation.of(0.3)
+NONE, SOME, MUCH = (Outlook(Correlation.of(correlation)) for correlation in (0.0, 0.06, 0.3))
 DIMENSIONS: tuple[Dimension, ...] = ("seller", "team", "segment", "region")
 
 
@@ -96,7 +97,7 @@ def test_what_is_won_counts_in_its_month_of_the_tenants_zone() -> None:
     ]
     group = total(roll_up(deals, AT, PERIOD, "all", SOME))
     assert [figures.won_cents for figures in group.months] == [1_000_00, 0, 0, 0, 0, 0]
-    assert astuple(group.total) == (1_000_00, 1, 1_000_00, 1.0, *[1_000_00] * 5, *[1] * 3)
+    assert astuple(group.total) == (1_000_00, 1, 0, 0, 1_000_00, 1.0, *[1_000_00] * 5, *[1] * 3)
 
 
 def test_a_deal_without_a_forecast_is_named_and_in_no_figure() -> None:
@@ -140,7 +141,8 @@ def test_nine_of_ten_close_inside_of_the_interval() -> None:
 
 def test_a_deal_still_open_closes_later_than_was_thought() -> None:
     fresh, late = (
-        open_deals([position(1, odds=odds(0.5, 10, 30, 60, made_days_ago=days))], AT, PERIOD) for days in (0, 90)
+        open_deals([position(1, odds=odds(0.5, 10, 30, 60, made_days_ago=days))], AT, PERIOD, UNKNOWN)
+        for days in (0, 90)
     )
     assert late.odds[0].sum() == pytest.approx(1, abs=0.02)
     assert late.odds[0, 0] > fresh.odds[0, 0]
