@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from cluster.trainings import carry_out
 from core import bootstrap
 from core.settings import DeploymentPlacement, Placement, Settings
 
@@ -32,8 +33,9 @@ def build(settings: Settings, placement: Placement) -> Any:
         "forecasting": placed(Forecasting, "forecasting").bind(functools.partial(bootstrap.predictor, settings)),
         "content": placed(Content, "content").bind(functools.partial(bootstrap.generator, settings)),
     }
-    flows = placed(Flows, "flows").bind(settings, handles)
-    return placed(Ingress, "ingress").bind(settings, handles, flows)
+    train = functools.partial(carry_out, settings)
+    flows = placed(Flows, "flows").bind(settings, handles, train)
+    return placed(Ingress, "ingress").bind(settings, handles, train, flows)
 
 
 def options(placement: DeploymentPlacement) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from uuid import UUID
 
 from cluster.models import find, house
 from core.datascience.drift import check, recalibrate, repository, words
-from core.datascience.drift.model import DriftProposal
 from core.datascience.models import verdicts, versions
-from core.datascience.models.admit import admit
+from core.datascience.models.admit import Admitted, admit
 from core.datascience.models.cost import measure
 from core.datascience.models.gate import Limits
 from core.datascience.models.pointers import Scope
-from core.kit.errors import BadInput, SalesEdgeError
+from core.datascience.training import repository as training
+from core.kit.errors import BadInput
 from core.settings import Settings
 from core.tenants import repository as tenants
 
@@ -30,38 +30,36 @@ async def checked(settings: Settings, language: str = "en") -> list[str]:
     return [*lines, f"{len(reports)} reports"]
 
 
-async def carried_out(settings: Settings, language: str = "en") -> list[str]:
-    """Do what was accepted or started by itself, one after the other. What comes of it has to pass the gate."""
+async def carried_out(settings: Settings) -> list[str]:
+    """Work in this process on what nobody works on: where no flows run."""
+    from cluster import trainings
+
     lines = []
     async with house(settings) as home:
         async with home.db.system() as tx:
             everybody = await tenants.all_tenant_ids(tx)
         for tenant_id in everybody:
             async with home.db.tenant(tenant_id) as tx:
-                wanted = await repository.waiting(tx)
-            for proposal in wanted:
-                try:
-                    made, done = await _carry_out(settings, proposal, language), True
-                except SalesEdgeError as error:
-                    made, done = error.detail, False
-                lines.append(f"{tenant_id}  {proposal.action}: {made}")
+                wanted = await training.unheld(tx)
+            for training_id in wanted:
+                await trainings.run(settings, tenant_id, training_id)
                 async with home.db.tenant(tenant_id) as tx:
-                    await check.finish(tx, proposal.id, done)
+                    row = await training.training(tx, training_id)
+                    said = (await training.lines(tx, training_id))[-1].text
+                lines.append(f"{tenant_id}  {row.id}  {row.action} {row.algorithm}: {row.status}, {said}")
     return [*lines, f"{len(lines)} carried out"]
 
 
-async def _carry_out(settings: Settings, proposal: DriftProposal, language: str) -> str:
-    """What came of it, in one line."""
-    from cluster.training import train_forecasting
-
-    if proposal.action == "recalibrate":
-        return (await recalibrated(settings, str(proposal.version_id), proposal.tenant_id, language))[0]
-    said: list[str] = []
-    await train_forecasting(settings, proposal.tenant_id, said.append)
-    return said[-1]
-
-
 async def recalibrated(settings: Settings, named: str, tenant_id: UUID | None, language: str = "en") -> list[str]:
+    """The same, told."""
+    admitted = await redrawn(settings, named, tenant_id)
+    return [
+        f"{admitted.row.name}@{admitted.row.version} is {admitted.row.status}",
+        *verdicts.tell(admitted.verdict, language),
+    ]
+
+
+async def redrawn(settings: Settings, named: str, tenant_id: UUID | None) -> Admitted:
     """The version with a calibration drawn by the tenant's newer outcomes, through the gate, as a model of its own."""
     from cluster.training import registry
 
@@ -74,14 +72,10 @@ async def recalibrated(settings: Settings, named: str, tenant_id: UUID | None, l
         async with home.db.tenant(scope.tenant_id) as tx:
             since = tx.clock.now() - timedelta(days=check.WINDOW_DAYS)
             closed = await repository.outcomes(tx, row, since)
-        redrawn = await asyncio.to_thread(recalibrate.redraw, row, raw, closed)
-        admitted = await admit(
-            home.db, home.objects, await asyncio.to_thread(registry, settings), scope, redrawn.trained,
-            base_rate=redrawn.base_rate, score=lambda other: recalibrate.said_by(other, redrawn.newer),
-            cost=await asyncio.to_thread(measure, redrawn.trained.bundle),
+        made = await asyncio.to_thread(recalibrate.redraw, row, raw, closed)
+        return await admit(
+            home.db, home.objects, await asyncio.to_thread(registry, settings), scope, made.trained,
+            base_rate=made.base_rate, score=lambda other: recalibrate.said_by(other, made.newer),
+            cost=await asyncio.to_thread(measure, made.trained.bundle),
             limits=Limits(least_deals=settings.forecasting.min_closed_deals),
         )  # fmt: skip
-    return [
-        f"{admitted.row.name}@{admitted.row.version} is {admitted.row.status}",
-        *verdicts.tell(admitted.verdict, language),
-    ]

@@ -122,11 +122,11 @@ def check_drift(language: Language = "en") -> None:
 
 
 @drift.command("carry-out")
-def carry_out(language: Language = "en") -> None:
-    """Train or recalibrate what was accepted, or what a tenant lets start by itself. Run it after the check."""
+def carry_out() -> None:
+    """Work here on trainings that nobody works on, one after the other; a running house starts them by itself."""
     from cluster.drift import carried_out
 
-    for line in on_servers(lambda settings: carried_out(settings, language)):
+    for line in on_servers(carried_out):
         typer.echo(line)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -33,10 +34,33 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
+async def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    report: Report
+    admitted: Admitted
+
+
 async def train_forecasting(
     settings: Settings, tenant_id: UUID | None, say: Say = lambda _: None, *, algorithm: str = "xgboost"
 ) -> Report:
     """Fit on one tenant's deals, or on those of all. Raises `NotEnoughDeals`, `RecipeError`."""
+    made = await fit(settings, tenant_id, say, algorithm=algorithm)
+    for line in verdicts.tell(made.admitted.verdict, "en"):
+        say(line)
+    say(f"{made.admitted.row.name}@{made.admitted.row.version} is {made.admitted.row.status}")
+    return made.report
+
+
+async def fit(
+    settings: Settings, tenant_id: UUID | None, say: Say = lambda _: None, *, algorithm: str = "xgboost",
+    before: Callable[[], Awaitable[None]] = _nothing,
+) -> Made:  # fmt: skip
+    """The same with the version that came of it. `before`: asked before anything is registered; raises where nobody
+    wants it any more."""
     db = bootstrap.database(settings, bootstrap.database_url(settings))
     try:
         say("reading deals")
@@ -46,13 +70,11 @@ async def train_forecasting(
             train, histories, algorithm=algorithm, say=say, least=settings.forecasting.min_closed_deals
         )
         say("logging to MLflow, registering, asking the gate")
+        await before()
         admitted = await _register(settings, db, scope, report)
     finally:
         await db.close()
-    for line in verdicts.tell(admitted.verdict, "en"):
-        say(line)
-    say(f"{admitted.row.name}@{admitted.row.version} is {admitted.row.status}")
-    return report
+    return Made(report, admitted)
 
 
 async def _histories(db: Database, tenant_id: UUID | None) -> list[DealHistory]:

@@ -81,6 +81,7 @@ def _routes(app: FastAPI) -> None:
     from core.datascience.features import api as features
     from core.datascience.models import api as models
     from core.datascience.predictions import api as predictions
+    from core.datascience.training import api as training
     from core.deals import api as deals
     from core.divisions import api as divisions
     from core.forecasting import api as forecasting
@@ -102,7 +103,7 @@ def _routes(app: FastAPI) -> None:
         sso.router, scim.router, protocol.router, tenants.router, divisions.router, deals.router, calls.uploads,
         calls.router, analysis.router, competitors.router, forecasting.router, rollup.router, automation.router,
         content.router, audit.router, privacy.router, models.router, drift.router, drift.slow,
-        features.router, predictions.router, notifications.router,
+        features.router, predictions.router, training.router, notifications.router,
     ]  # fmt: skip
     for router in routers:
         app.include_router(router)

@@ -14,6 +14,7 @@ from uuid import UUID
 import yaml
 
 from core.datascience.features.store import FeatureStore
+from core.datascience.training.trainer import Trainer
 from core.identity.factors.second_factor import SecondFactors
 from core.identity.gate import Gate
 from core.identity.people.mails import Post
@@ -100,6 +101,7 @@ class Services:
     features: FeatureStore
     hub: Hub
     sender: Sender
+    trainer: Trainer
 
     async def check(self) -> dict[str, bool]:
         """Does each part that a request needs answer?"""
@@ -142,6 +144,7 @@ def load_models() -> None:
     importlib.import_module("core.datascience.features.model")
     importlib.import_module("core.datascience.models.model")
     importlib.import_module("core.datascience.predictions.model")
+    importlib.import_module("core.datascience.training.model")
     importlib.import_module("core.forecasting.rollup.model")
     importlib.import_module("core.identity.factors.model")
     importlib.import_module("core.identity.keys.model")
@@ -348,7 +351,7 @@ def object_store(settings: Settings) -> ObjectStore:
 
 def services(
     settings: Settings, *, transcriber: Transcriber, embedder: Embedder, sentiment: SentimentAnalyzer,
-    predictor: Predictor, generator: TextGenerator, agents: Agents, clock: Clock | None = None,
+    predictor: Predictor, generator: TextGenerator, agents: Agents, trainer: Trainer, clock: Clock | None = None,
 ) -> Services:  # fmt: skip
     """The services of one process around engines or handles that somebody else made."""
     from core.engines.diarizer import VoiceDiarizer
@@ -387,4 +390,5 @@ def services(
         features=features(settings, own_db),
         hub=Hub(own_db),
         sender=sender(settings, own_mailer),
+        trainer=trainer,
     )

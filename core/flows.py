@@ -12,6 +12,9 @@
     the odds are new          FORECAST_CHANGED   → automation.follow_up    the tenant's agent decides, in order
     a person says otherwise   FORECAST_OVERRIDDEN → forecasting.note_override  what the model said then is put down
                               FORECAST_SNAPSHOT_ASKED → forecasting.snapshot  as when somebody asks for it
+    a model is wanted         TRAINING_REQUESTED → training.start          in a process of its own
+                              TRAINING_FINISHED  → training.stop           nothing works on what is over
+                                                 → drift.close_proposal    what drift proposed has been tried
     odds are wanted           PREDICTION_REQUESTED → predictions.answer   PREDICTION_MADE tells them
     it wants something done   TASK_CREATED       → automation.draft        the text that a person approves
     a person said yes or no   TASK_DECIDED       → automation.note_verdict the agent hears of it
@@ -49,7 +52,10 @@ from core.calls import transcribe as transcribing
 from core.calls.turns import Turn
 from core.competitors import detect
 from core.competitors import repository as competitors
+from core.datascience.drift.check import close_proposals
 from core.datascience.predictions.requested import answer_request
+from core.datascience.training.ask import TIMER as TRAININGS
+from core.datascience.training.watch import look_after
 from core.deals import repository as deals
 from core.forecasting import remember as remembering_deals
 from core.forecasting.close_out import close_out
@@ -146,6 +152,23 @@ async def answer_prediction(event: Event, tx: Tx, services: Services) -> None:
     await answer_request(event, tx, services.predictor, services.inputs)
 
 
+async def start_training(event: Event, tx: Tx, services: Services) -> None:
+    await services.trainer.start(tx.tenant_id, event.subject)
+
+
+async def stop_training(event: Event, tx: Tx, services: Services) -> None:
+    if event.data["status"] == "cancelled":
+        await services.trainer.stop(event.subject)
+
+
+async def watch_training(event: Event, tx: Tx, services: Services) -> None:
+    await look_after(tx, event.subject, services.trainer)
+
+
+async def close_drift_proposals(event: Event, tx: Tx, services: Services) -> None:
+    await close_proposals(tx, event.subject, event.data["status"] == "done")
+
+
 async def take_snapshot(event: Event, tx: Tx, services: Services) -> None:
     asked = event.type is EventType.FORECAST_SNAPSHOT_ASKED
     await snapshot.take(tx, event.subject, "request" if asked else "override", services.predictor)
@@ -232,6 +255,7 @@ async def _turns(tx: Tx, call_id: UUID) -> list[Turn]:
 
 TIMERS: Mapping[str, Callable[[Event, Tx, Services], Awaitable[None]]] = {
     NOTIFICATIONS: send_notifications,
+    TRAININGS: watch_training,
 }
 """Kind of timer → what follows once it is due."""
 
@@ -252,6 +276,9 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("forecasting.note_override", EventType.FORECAST_OVERRIDDEN, take_snapshot, slow=True),
     Reaction("forecasting.snapshot", EventType.FORECAST_SNAPSHOT_ASKED, take_snapshot, slow=True),
     Reaction("predictions.answer", EventType.PREDICTION_REQUESTED, answer_prediction),
+    Reaction("training.start", EventType.TRAINING_REQUESTED, start_training),
+    Reaction("training.stop", EventType.TRAINING_FINISHED, stop_training),
+    Reaction("drift.close_proposal", EventType.TRAINING_FINISHED, close_drift_proposals),
     Reaction("automation.follow_up", EventType.FORECAST_CHANGED, follow_up, ordered=True),
     Reaction("automation.note_verdict", EventType.TASK_DECIDED, follow_up, ordered=True),
     Reaction("automation.draft", EventType.TASK_CREATED, draft),

@@ -7,6 +7,7 @@ from typing import Any
 
 from ray import serve
 
+from actors.training import Work
 from core.flows import REACTIONS
 from core.kit.relay import Relay
 from core.kit.timers import Ticker
@@ -16,9 +17,9 @@ from deployments.wiring import Handles, remote_services
 
 @serve.deployment
 class Flows:
-    def __init__(self, settings: Settings, handles: dict[str, Any]) -> None:
+    def __init__(self, settings: Settings, handles: dict[str, Any], train: Work) -> None:
         # Serve runs a constructor on the replica's event loop, so the workers can start here.
-        self._services = remote_services(settings, Handles(**handles))
+        self._services = remote_services(settings, Handles(**handles), train)
         limits = settings.events
         self._relay = Relay(
             self._services.db, REACTIONS, self._services, workers=limits.workers, slow_workers=limits.slow_workers,

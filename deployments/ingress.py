@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray import serve
 
+from actors.training import Work
 from core.settings import Settings
 from deployments.wiring import Handles, remote_services
 
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 @serve.deployment
 @serve.ingress()
 class Ingress:
-    def __init__(self, settings: Settings, handles: dict[str, Any], flows: Any = None) -> None:
+    def __init__(self, settings: Settings, handles: dict[str, Any], train: Work, flows: Any = None) -> None:
         """`flows` is asked nothing: naming it makes its workers part of the application."""
-        self._services = remote_services(settings, Handles(**handles))
+        self._services = remote_services(settings, Handles(**handles), train)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         from core.app import create_app

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from actors.training import RayTrainer, Work
 from core import bootstrap
 from core.bootstrap import Services
 from core.kit import log
@@ -23,7 +24,8 @@ class Handles:
     content: Any
 
 
-def remote_services(settings: Settings, handles: Handles) -> Services:
+def remote_services(settings: Settings, handles: Handles, train: Work) -> Services:
+    """`train`: works on one training in its process."""
     from actors.tenant_host import RemoteAgents
 
     log.configure(settings.log.level, settings.log.format)
@@ -35,4 +37,5 @@ def remote_services(settings: Settings, handles: Handles) -> Services:
         predictor=clients.RemotePredictor(handles.forecasting),
         generator=clients.RemoteGenerator(handles.content),
         agents=RemoteAgents(settings.agents.hosts),
+        trainer=RayTrainer(train),
     )

@@ -171,13 +171,24 @@ class DriftFound(Data):
 
 @FACTS.of(EventType.TRAINING_REQUESTED)
 class TrainingRequested(Data):
-    """A model of the tenant's own shall be trained. `subject`: the proposal or the job that it comes of."""
+    """A model of the tenant's own shall be trained. `subject`: the training."""
 
     context: str
     algorithm: str | None = None
     action: Literal["retrain", "recalibrate"] = "retrain"
     why: Literal["drift", "person"] = "person"
     version_id: UUID | None = Field(None, description="The version because of which, where there is one")
+
+
+@FACTS.of(EventType.TRAINING_FINISHED)
+class TrainingFinished(Data):
+    """A training is over. `subject`: the training."""
+
+    context: str
+    algorithm: str
+    status: Literal["done", "failed", "cancelled"]
+    model_id: UUID | None = Field(None, description="The version that came of it")
+    passed: bool | None = Field(None, description="The gate's verdict on it")
 
 
 # ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -49,7 +49,9 @@ NOT_PERSONAL = {
         tasks.status tasks.template tenants.autonomy tenants.currency tenants.locale tenants.plan tenants.time_zone
         prediction_logs.basis prediction_logs.context prediction_logs.model prediction_logs.role prediction_logs.source
         prediction_logs.version transcripts.engine transcripts.language users.roles api_keys.scopes
-        invitations.roles""",
+        invitations.roles trainings.action trainings.algorithm trainings.context trainings.status trainings.why""",
+    "what a training says of its steps: numbers of deals and of rows": """
+        training_lines.text trainings.error trainings.stage""",
     "of the customer's company, not of a person in it": """
         accounts.name accounts.region accounts.segment calls.region deals.crm_id deals.name deals.products deals.region
         deals.segment deals.source""",

@@ -20,6 +20,7 @@ from core.datascience.models import versions
 from core.datascience.models.pointers import Scope
 from core.datascience.predictions.fallback import base_rate
 from core.datascience.predictions.log import Logged, PredictionLog
+from core.datascience.training import ask as training
 from core.flows import REACTIONS
 from core.kit.db import APP_ROLE, Base
 from core.kit.events import Event, EventType
@@ -120,12 +121,7 @@ async def furnish(api: Api, a: Client) -> None:
     assert (await a.post("/v1/privacy/exports", json={"contact_id": contact_id})).status_code == 202
     await relay.drain()
     tenant_id = api.services.tokens.check(a.token).tenant_id
-    async with api.services.db.tenant(tenant_id) as tx:
-        own = Scope.of_tenant(tenant_id)
-        first = await registered(tx, api.services.objects, own, 1, PASSED, parameters={"note": MARK})
-        await registered(tx, api.services.objects, own, 2, PASSED)
-        await versions.challenge(tx, api.services.objects, first.id)
-        await proposed(tx, first)
+    await with_models(api, tenant_id)
     book = PredictionLog(api.services.db)
     asked = Question({"meetings": 1.0}, deal_id=UUID(deal["id"]))
     book.add([Logged(tenant_id, api.services.clock.now(), asked, base_rate(1, 1), "flow", "champion", 1.0)])
@@ -133,6 +129,16 @@ async def furnish(api: Api, a: Client) -> None:
     fell = {"call_id": call.json()["id"], "probability": 0.3, "before": 0.9}
     await api.services.agents.handle(Event(EventType.FORECAST_CHANGED, tenant_id, UUID(deal["id"]), fell))
     await relay.drain()
+
+
+async def with_models(api: Api, tenant_id: UUID) -> None:
+    async with api.services.db.tenant(tenant_id) as tx:
+        own = Scope.of_tenant(tenant_id)
+        first = await registered(tx, api.services.objects, own, 1, PASSED, parameters={"note": MARK})
+        await registered(tx, api.services.objects, own, 2, PASSED)
+        await versions.challenge(tx, api.services.objects, first.id)
+        await proposed(tx, first)
+        await training.ask(tx, training.Wanted("forecast", "xgboost"))
 
 
 def owner_connection(api: Api) -> psycopg.Connection[Any]:

@@ -24,6 +24,7 @@ from tests.fakes.engines import (
     FakeSentiment,
     FakeTranscriber,
 )
+from tests.fakes.trainer import FakeTrainer
 
 
 def fake_services(settings: Settings, clock: Clock) -> Services:
@@ -41,5 +42,5 @@ def fake_services(settings: Settings, clock: Clock) -> Services:
         transcriber=FakeTranscriber(), detector=FakeDetector(), diarizer=FakeDiarizer(), embedder=FakeEmbedder(),
         sentiment=FakeSentiment(), predictor=FakePredictor(), inputs=bootstrap.deal_inputs,
         generator=FakeGenerator(), agents=AgentHost(db), features=FeatureStore(db, FakeHotValues(), objects),
-        hub=Hub(db), sender=bootstrap.sender(settings, mailer),
+        hub=Hub(db), sender=bootstrap.sender(settings, mailer), trainer=FakeTrainer(),
     )  # fmt: skip

@@ -4,11 +4,12 @@ propose, or start, what should follow."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from core.datascience.drift import measures, repository, rules
@@ -21,6 +22,7 @@ from core.datascience.models import repository as models
 from core.datascience.models.bundle import unpack
 from core.datascience.models.evidence import number
 from core.datascience.models.model import ModelVersion
+from core.datascience.training.ask import Wanted, ask
 from core.kit.db import Database, Tx
 from core.kit.errors import BadAnswer, Conflict
 from core.kit.events import Event, EventType
@@ -101,9 +103,10 @@ async def decide(tx: Tx, proposal_id: UUID, accept: bool) -> DriftProposal:
     return row
 
 
-async def finish(tx: Tx, proposal_id: UUID, done: bool) -> None:
+async def close_proposals(tx: Tx, training_id: UUID, done: bool) -> None:
     """What was accepted has been tried: a version came of it, or it could not be made."""
-    (await repository.proposal(tx, proposal_id)).status = "done" if done else "failed"
+    for row in await repository.of_training(tx, training_id):
+        row.status = "done" if done else "failed"
 
 
 async def _look(tx: Tx, objects: ObjectStore, row: ModelVersion, since: datetime, limits: Limits) -> Seen:
@@ -168,8 +171,8 @@ async def _write(tx: Tx, row: ModelVersion, seen: Seen, since: datetime, *, auto
     if action is None or await repository.open_proposal(tx, row.id) is not None:
         return report
     proposal = DriftProposal(
-        id=new_id(), tenant_id=tx.tenant_id, report_id=report.id, version_id=row.id, action=action,
-        status="automatic" if automatic else "open", at=tx.clock.now(),
+        id=new_id(), tenant_id=tx.tenant_id, report_id=report.id, version_id=row.id, action=action, status="open",
+        at=tx.clock.now(),
     )  # fmt: skip
     await repository.add(tx, [proposal])
     data = {
@@ -178,14 +181,14 @@ async def _write(tx: Tx, row: ModelVersion, seen: Seen, since: datetime, *, auto
     }  # fmt: skip
     await tx.emit(Event(EventType.DRIFT_FOUND, tx.tenant_id, report.id, data, at=tx.clock.now()))
     if automatic:
-        await _request(tx, proposal, row)
+        with contextlib.suppress(Conflict):  # one is under way: this waits for a person
+            await _request(tx, proposal, row)
+            proposal.status = "automatic"
     return report
 
 
 async def _request(tx: Tx, proposal: DriftProposal, row: ModelVersion) -> None:
     """What answers for all cannot be trained for one: the tenant gets a model of its own, if it has enough deals."""
-    data = {
-        "context": row.context, "algorithm": row.algorithm, "action": proposal.action, "why": "drift",
-        "version_id": str(row.id),
-    }  # fmt: skip
-    await tx.emit(Event(EventType.TRAINING_REQUESTED, tx.tenant_id, proposal.id, data, at=tx.clock.now()))
+    action: Literal["retrain", "recalibrate"] = "recalibrate" if proposal.action == "recalibrate" else "retrain"
+    wanted = Wanted(row.context, row.algorithm, action, "drift", row.id)
+    proposal.training_id = (await ask(tx, wanted)).id

@@ -49,7 +49,7 @@ class DriftReport(TenantOwned, Base):
 
 class DriftProposal(TenantOwned, Base):
     """What should follow: `retrain` or `recalibrate`. `status`: open | accepted | dismissed | automatic;
-    of the accepted and automatic ones done | failed, once it was tried."""
+    of the accepted and automatic ones done | failed, once it was tried by the training that they name."""
 
     __tablename__ = "drift_proposals"
 
@@ -60,6 +60,7 @@ class DriftProposal(TenantOwned, Base):
     at: Mapped[datetime]
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[UUID | None]
+    training_id: Mapped[UUID | None] = mapped_column(ForeignKey("trainings.id"), index=True)
 
     __table_args__ = (
         Index("drift_proposals_open", "tenant_id", "version_id", unique=True, postgresql_where=text("status = 'open'")),

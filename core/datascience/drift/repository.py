@@ -116,10 +116,9 @@ async def proposals(tx: Tx, page: PageRequest, status: str | None = None) -> lis
     return list(await tx.session.scalars(query))
 
 
-async def waiting(tx: Tx) -> list[DriftProposal]:
-    """What was accepted, or started by itself, and not done yet; oldest first."""
-    query = select(DriftProposal).where(DriftProposal.status.in_(("accepted", "automatic")))
-    return list(await tx.session.scalars(query.order_by(DriftProposal.id)))
+async def of_training(tx: Tx, training_id: UUID) -> list[DriftProposal]:
+    """Whose training this is."""
+    return list(await tx.session.scalars(select(DriftProposal).where(DriftProposal.training_id == training_id)))
 
 
 async def proposal(tx: Tx, proposal_id: UUID) -> DriftProposal:
