@@ -174,7 +174,7 @@ def create_database(admin_url: str, name: str, *, template: str | None = None) -
         with engine.connect() as connection:
             found = connection.execute(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name}).scalar()
             if not found:
-                copy = f' TEMPLATE "{template}"' if template else ""
+                copy = f' TEMPLATE "{template}" STRATEGY file_copy' if template else ""
                 connection.execute(text(f'CREATE DATABASE "{name}"{copy}'))
     finally:
         engine.dispose()

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url, text
 
 from cluster.embedded import EmbeddedServers, create_database
 from core import bootstrap
@@ -44,7 +44,18 @@ def servers() -> Iterator[Settings]:
             assert settings.database.admin_url is not None
             assert settings.database.url is not None
             migrations.upgrade(settings.database.admin_url.get_secret_value(), settings.database.url.get_secret_value())
+            _forgetful(settings.database.admin_url.get_secret_value())
             yield settings
+
+
+def _forgetful(admin_url: str) -> None:
+    """No test outlives a power cut, so nothing waits for the disk."""
+    engine = create_engine(make_url(admin_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for name in ("fsync", "full_page_writes", "synchronous_commit", "autovacuum"):
+            connection.execute(text(f"ALTER SYSTEM SET {name} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")
