@@ -27,8 +27,8 @@ class TenantHost:
 
         self._host = AgentHost(bootstrap.database(settings, bootstrap.database_url(settings)))
 
-    async def handle(self, event: Mapping[str, Any]) -> None:
-        await self._host.handle(Event.from_cloudevent(event))
+    async def handle(self, event: Mapping[str, Any], resident: str) -> None:
+        await self._host.handle(Event.from_cloudevent(event), resident)
 
     async def tenants(self) -> list[str]:
         """Whose agents are awake here."""
@@ -62,8 +62,8 @@ class RemoteAgents:
         self._hosts = _names(hosts)
         self._actors: dict[str, Any] = {}
 
-    async def handle(self, event: Event) -> None:
+    async def handle(self, event: Event, resident: str = "agent") -> None:
         host = host_for(event.tenant_id, self._hosts)
         if host not in self._actors:
             self._actors[host] = ray.get_actor(_name(host), namespace=NAMESPACE)
-        await self._actors[host].handle.remote(event.to_cloudevent())
+        await self._actors[host].handle.remote(event.to_cloudevent(), resident)

@@ -262,10 +262,10 @@ class TextGenerator(Protocol):
 
 
 class Agents(Protocol):
-    """The per-tenant agents, wherever they live."""
+    """The residents of each tenant (its follow-up agent, its pipeline health), wherever they live."""
 
-    async def handle(self, event: Event) -> None:
-        """Let the tenant's agent take one event. Safe to repeat: a repeated event changes nothing."""
+    async def handle(self, event: Event, resident: str = "agent") -> None:
+        """Let one of the tenant's residents take one event. Safe to repeat: a repeated event changes nothing."""
         ...
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from core.automation.rules import Signal, Situation, Weights, action, default_weights, next_working_morning, signals
 
-REMEMBERED_EVENTS = 1_000
+REMEMBERED_EVENTS = 50  # of each tenant, in memory; the host's inbox knows all
 
 _TITLES = {
     "pt": {

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from core.analysis import repository as analysis
 from core.automation import repository
-from core.automation.agent import REMEMBERED_EVENTS, AgentState, Decision, FollowUpAgent
+from core.automation.agent import AgentState, Decision, FollowUpAgent
 from core.automation.rules import Situation
 from core.deals import repository as deals
 from core.kit.db import Tx
@@ -17,30 +17,33 @@ from core.kit.ids import new_id
 from core.tenants import repository as tenants
 
 
-async def restore(tx: Tx) -> FollowUpAgent:
-    """The agent of the transaction's tenant, as the database knows it."""
-    tenant = await tenants.tenant(tx)
-    state = AgentState.restore(
-        autonomy=tenant.autonomy, language=tenant.locale[:2], time_zone=tenant.time_zone,
-        open_tasks=await repository.open_tasks(tx), handled=await repository.recently_handled(tx, REMEMBERED_EVENTS),
-    )  # fmt: skip
-    return FollowUpAgent(state)
+class FollowUp:
+    """The agent as a resident of its tenant's host, which hands it each event once."""
 
+    def __init__(self) -> None:
+        self._agent: FollowUpAgent | None = None
 
-async def follow_up(tx: Tx, agent: FollowUpAgent, event: Event) -> None:
-    """Take one event; repeated, it changes nothing."""
-    if agent.knows(event.id) or not await repository.mark_handled(tx, event.id, tx.clock.now()):
-        return
-    if event.type is EventType.TASK_DECIDED:
-        # Approved is still to be done; only a dismissed task makes room for another.
-        if event.data.get("verdict") == "dismissed":
-            agent.note_task_closed(UUID(event.data["deal_id"]), event.data["kind"])
-        return
-    tenant = await tenants.tenant(tx)
-    agent.state.autonomy = tenant.autonomy
-    seen = await _situation(tx, event)
-    for decision in agent.decide(seen):
-        await _write(tx, seen, decision)
+    async def restore(self, tx: Tx) -> None:
+        known = await repository.known_to_agent(tx)
+        self._agent = FollowUpAgent(
+            AgentState.restore(
+                autonomy=known["autonomy"], language=known["locale"][:2], time_zone=known["time_zone"],
+                open_tasks=[(UUID(deal_id), kind) for deal_id, kind in known["open_tasks"]], handled=[],
+            )
+        )  # fmt: skip
+
+    async def handle(self, tx: Tx, event: Event) -> None:
+        assert self._agent is not None, "it is restored first"
+        if event.type is EventType.TASK_DECIDED:
+            # Approved is still to be done; only a dismissed task makes room for another.
+            if event.data.get("verdict") == "dismissed":
+                self._agent.note_task_closed(UUID(event.data["deal_id"]), event.data["kind"])
+            return
+        tenant = await tenants.tenant(tx)
+        self._agent.state.autonomy = tenant.autonomy
+        seen = await _situation(tx, event)
+        for decision in self._agent.decide(seen):
+            await _write(tx, seen, decision)
 
 
 async def _situation(tx: Tx, event: Event) -> Situation:

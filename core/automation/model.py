@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.kit.db import Base, TenantOwned
@@ -33,8 +33,19 @@ class Task(TenantOwned, Base):
 
 
 class HandledEvent(TenantOwned, Base):
-    """The agent's inbox: `id` is the event's. What stands here is never decided again."""
+    """The residents' inbox: `id` is the event's. What stands here, that resident never takes again."""
 
     __tablename__ = "handled_events"
 
+    resident: Mapped[str] = mapped_column(String(32), primary_key=True)
     at: Mapped[datetime]
+
+
+class ResidentTurn(Base):
+    """How many events a resident of a tenant took. Its lock is the turn: who holds it is alone."""
+
+    __tablename__ = "resident_turns"
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    resident: Mapped[str] = mapped_column(String(32), primary_key=True)
+    turn: Mapped[int] = mapped_column(BigInteger)

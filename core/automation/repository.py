@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from core.automation.model import HandledEvent, Task
+from core.automation.model import Task
 from core.kit.db import Tx
 from core.kit.errors import NotFound
 from core.kit.pages import PageRequest
@@ -36,12 +35,6 @@ async def tasks(tx: Tx, page: PageRequest, *, status: str | None, deal_id: UUID 
     return list((await tx.session.execute(query.order_by(Task.id.desc()).limit(page.limit))).scalars())
 
 
-async def open_tasks(tx: Tx) -> list[tuple[UUID, str]]:
-    """Deal and kind of every task that is not finished."""
-    rows = await tx.session.execute(select(Task.deal_id, Task.kind).where(Task.status.in_(OPEN)))
-    return [(deal_id, kind) for deal_id, kind in rows]
-
-
 async def add_new(tx: Tx, rows: Sequence[dict[str, Any]]) -> list[UUID]:
     """Write tasks once: one that its event led to before is left alone. Returns the new ones' keys."""
     if not rows:
@@ -50,13 +43,32 @@ async def add_new(tx: Tx, rows: Sequence[dict[str, Any]]) -> list[UUID]:
     return list((await tx.session.execute(query)).scalars())
 
 
-async def mark_handled(tx: Tx, event_id: UUID, at: datetime) -> bool:
-    """False where the event was handled before."""
-    row = {"id": event_id, "tenant_id": tx.tenant_id, "at": at}
-    query = insert(HandledEvent).values(row).on_conflict_do_nothing().returning(HandledEvent.id)
-    return (await tx.session.execute(query)).scalar_one_or_none() is not None
+# The inbox row comes first: a turn is counted only for an event that is new, and waits for nobody while it holds one.
+_TAKE_TURN = text("""
+    WITH fresh AS (
+        INSERT INTO handled_events (id, tenant_id, resident, at) VALUES (:event, :tenant, :resident, :now)
+        ON CONFLICT DO NOTHING RETURNING tenant_id, resident
+    )
+    INSERT INTO resident_turns (tenant_id, resident, turn) SELECT tenant_id, resident, 1 FROM fresh
+    ON CONFLICT (tenant_id, resident) DO UPDATE SET turn = resident_turns.turn + 1 RETURNING turn
+""")
+_KNOWN = text("""
+    SELECT t.autonomy, t.locale, t.time_zone,
+           (SELECT coalesce(jsonb_agg(jsonb_build_array(k.deal_id, k.kind)), '[]') FROM tasks k
+            WHERE k.status = ANY(:open)) AS open_tasks
+    FROM tenants t WHERE t.id = :tenant
+""")
 
 
-async def recently_handled(tx: Tx, most: int) -> list[UUID]:
-    query = select(HandledEvent.id).order_by(HandledEvent.id.desc()).limit(most)
-    return list((await tx.session.execute(query)).scalars())
+async def take_turn(tx: Tx, event_id: UUID, resident: str) -> int | None:
+    """Mark the event as handled by this resident and hold its turn until the end of the transaction. Returns the
+    turn's number; None where the event was handled before."""
+    given = {"event": event_id, "tenant": tx.tenant_id, "resident": resident, "now": tx.clock.now()}
+    turn: int | None = (await tx.session.execute(_TAKE_TURN, given)).scalar_one_or_none()
+    return turn
+
+
+async def known_to_agent(tx: Tx) -> RowMapping:
+    """All that the follow-up agent of a tenant starts from: autonomy, locale, time zone, and deal and kind of each
+    task that is not finished."""
+    return (await tx.session.execute(_KNOWN, {"tenant": tx.tenant_id, "open": list(OPEN)})).mappings().one()

@@ -44,6 +44,7 @@ NOT_PERSONAL = {
         drift_proposals.action drift_proposals.status forecasts.risk forecasts.version idempotency_keys.route
         model_changes.action model_versions.algorithm model_versions.alias model_versions.code model_versions.context
         model_versions.name model_versions.scope model_versions.status sessions.method sessions.revoked_why tasks.kind
+        handled_events.resident resident_turns.resident
         notification_settings.digest_at notification_settings.muted notification_settings.quiet_from
         notification_settings.quiet_until notification_settings.ways notifications.kind timers.kind
         tasks.status tasks.template tenants.autonomy tenants.currency tenants.locale tenants.plan tenants.time_zone

@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.automation.hosting import host_for
+from core.automation.hosting import host_among, host_for, own_host
 
 TENANTS = [UUID(int=number * 7919) for number in range(1_000)]
 
@@ -40,3 +40,13 @@ def test_a_new_host_takes_its_share_and_nothing_else_moves() -> None:
     moved = [t for t in TENANTS if host_for(t, hosts) != host_for(t, [*hosts, "new"])]
     assert all(host_for(tenant, [*hosts, "new"]) == "new" for tenant in moved)
     assert 140 <= len(moved) <= 260
+
+
+@given(st.uuids(), st.lists(st.sampled_from("abcdef"), unique=True), st.lists(st.uuids(), max_size=3))
+def test_who_has_a_host_of_its_own_is_there_and_nobody_else(
+    tenant: UUID, shared: list[str], others: list[UUID]
+) -> None:
+    strangers = [own_host(other) for other in others if other != tenant]
+    assert host_among(tenant, [*shared, *strangers, own_host(tenant)]) == own_host(tenant)
+    found = host_among(tenant, [*shared, *strangers])
+    assert found == (host_for(tenant, shared) if shared else None)
