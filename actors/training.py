@@ -45,7 +45,7 @@ def _name(training_id: UUID) -> str:
 class RayTrainer:
     """The port `Trainer`. `cpus`: of each training's own process; Ray Train's workers ask for more."""
 
-    def __init__(self, work: Work, *, cpus: float = 0.1) -> None:
+    def __init__(self, work: Work, *, cpus: float) -> None:
         self._work = work
         self._cpus = cpus
 

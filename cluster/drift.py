@@ -11,7 +11,6 @@ from core.datascience.drift import check, recalibrate, repository, words
 from core.datascience.models import verdicts, versions
 from core.datascience.models.admit import Admitted, admit
 from core.datascience.models.cost import measure
-from core.datascience.models.gate import Limits
 from core.datascience.models.pointers import Scope
 from core.datascience.training import repository as training
 from core.kit.errors import BadInput
@@ -61,7 +60,7 @@ async def recalibrated(settings: Settings, named: str, tenant_id: UUID | None, l
 
 async def redrawn(settings: Settings, named: str, tenant_id: UUID | None) -> Admitted:
     """The version with a calibration drawn by the tenant's newer outcomes, through the gate, as a model of its own."""
-    from cluster.training import registry
+    from cluster.training import limits, registry
 
     async with house(settings) as home:
         row = await find(home.db, named)
@@ -77,5 +76,5 @@ async def redrawn(settings: Settings, named: str, tenant_id: UUID | None) -> Adm
             home.db, home.objects, await asyncio.to_thread(registry, settings), scope, made.trained,
             base_rate=made.base_rate, score=lambda other: recalibrate.said_by(other, made.newer),
             cost=await asyncio.to_thread(measure, made.trained.bundle),
-            limits=Limits(least_deals=settings.forecasting.min_closed_deals),
+            limits=limits(settings),
         )  # fmt: skip

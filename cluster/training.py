@@ -105,8 +105,13 @@ async def _register(settings: Settings, db: Database, scope: Scope, report: Repo
     return await admit(
         db, bootstrap.object_store(settings), runs, scope, trained, base_rate=report.held_out.base_rate,
         score=report.held_out.said_by, cost=await asyncio.to_thread(measure, report.bundle),
-        limits=Limits(least_deals=settings.forecasting.min_closed_deals),
+        limits=limits(settings),
     )  # fmt: skip
+
+
+def limits(settings: Settings) -> Limits:
+    """What the gate asks for."""
+    return Limits(least_deals=settings.forecasting.min_closed_deals, **settings.gate.model_dump())
 
 
 def registry(settings: Settings) -> Registry:

@@ -10,7 +10,7 @@ from core import bootstrap
 from core.datascience.models import verdicts
 from core.datascience.models.admit import Admitted
 from core.datascience.training import work
-from core.datascience.training.work import LEASE_S, Claim, Lost
+from core.datascience.training.work import Claim, Lost
 from core.kit.db import Database
 from core.kit.errors import SalesEdgeError
 from core.kit.log import logger
@@ -29,9 +29,9 @@ def carry_out(settings: Settings, tenant_id: UUID, training_id: UUID) -> None:
     asyncio.new_event_loop().run_until_complete(run(settings, tenant_id, training_id))
 
 
-async def run(settings: Settings, tenant_id: UUID, training_id: UUID, *, lease_s: float = LEASE_S) -> None:
+async def run(settings: Settings, tenant_id: UUID, training_id: UUID) -> None:
     """Whatever comes of it stands in the row; nothing is raised but what the database raises."""
-    db = bootstrap.database(settings, bootstrap.database_url(settings))
+    db, lease_s = bootstrap.database(settings, bootstrap.database_url(settings)), settings.training.lease_s
     try:
         mine = await work.claim(db, tenant_id, training_id, lease_s)
         await _work(settings, db, mine, lease_s)
@@ -119,7 +119,7 @@ class Diary:
             self._news.clear()
             lines = [*self._said, *more]
             progress = min(0.95, (self._lines + len(lines)) / _STEPS)
-            await work.report(self._db, self._mine, lines, progress, self._lease_s)
+            await work.report(self._db, self._mine, self._lease_s, lines, progress)
             for _ in range(len(lines) - len(more)):
                 self._said.popleft()
             self._lines += len(lines)

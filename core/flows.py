@@ -162,7 +162,7 @@ async def stop_training(event: Event, tx: Tx, services: Services) -> None:
 
 
 async def watch_training(event: Event, tx: Tx, services: Services) -> None:
-    await look_after(tx, event.subject, services.trainer)
+    await look_after(tx, event.subject, services.trainer, services.settings.training)
 
 
 async def close_drift_proposals(event: Event, tx: Tx, services: Services) -> None:

@@ -28,6 +28,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from core.kit.errors import BadInput
 from core.kit.secret_file import kept_secret
+from core.kit.training_settings import GateSettings, TrainingSettings
 
 PREFIX = "SALESEDGE_"
 _LEAST_SECRET = 32  # characters
@@ -192,6 +193,8 @@ class Settings(BaseSettings):
     events: EventSettings = EventSettings()
     forecasting: ForecastingSettings = ForecastingSettings()
     predictions: PredictionSettings = PredictionSettings()
+    training: TrainingSettings = TrainingSettings()
+    gate: GateSettings = GateSettings()
     agents: AgentSettings = AgentSettings()
     mlflow: MlflowSettings = MlflowSettings()
     log: LogSettings = LogSettings()

@@ -37,5 +37,5 @@ def remote_services(settings: Settings, handles: Handles, train: Work) -> Servic
         predictor=clients.RemotePredictor(handles.forecasting),
         generator=clients.RemoteGenerator(handles.content),
         agents=RemoteAgents(settings.agents.hosts),
-        trainer=RayTrainer(train),
+        trainer=RayTrainer(train, cpus=settings.training.cpus),
     )

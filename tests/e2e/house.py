@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import signal
@@ -55,21 +56,36 @@ class House:
 
     async def train(self, tenant_id: str) -> Report:
         """Give the tenant a year and a half of deals and a model of its own."""
+        [(owner,)] = self.rows("SELECT id FROM users WHERE tenant_id = %s", tenant_id)
+        await self._deals(tenant_id, owner, 1500)  # fewer may not get past the gate
+        return await train_forecasting(self.settings, UUID(tenant_id))
+
+    def trainer(self) -> User:
+        """Somebody who may train, of a new tenant with closed deals."""
+        user = self.tenant()
+        self.rows("UPDATE users SET roles = %s WHERE tenant_id = %s RETURNING 1", ["SUPER_ADMIN"], user.tenant_id)
+        [(owner,)] = self.rows("SELECT id FROM users WHERE tenant_id = %s", user.tenant_id)
+        asyncio.run(self._deals(user.tenant_id, owner, 260))
+        return user
+
+    async def _deals(self, tenant_id: str, owner: UUID, count: int) -> None:
         db = bootstrap.database(self.settings, bootstrap.database_url(self.settings))
         try:
-            [(owner,)] = self.rows("SELECT id FROM users WHERE tenant_id = %s", tenant_id)
-            await load_pipeline(db, UUID(tenant_id), owner, count=1500)  # fewer may not get past the gate
+            await load_pipeline(db, UUID(tenant_id), owner, count=count)
         finally:
             await db.close()
-        return await train_forecasting(self.settings, UUID(tenant_id))
 
     def kill(self, title: str) -> int:
         """kill -9 every process of Ray whose title holds the text; returns how many."""
-        found = [p for p in psutil.process_iter(["cmdline"]) if title in " ".join(p.info["cmdline"] or [])]
-        mine = [p for p in found if str(self.cluster.session_dir) in " ".join(_environment(p))]
+        mine = self.processes(title)
         for process in mine:
             os.kill(process.pid, signal.SIGKILL)
         return len(mine)
+
+    def processes(self, title: str) -> list[psutil.Process]:
+        """Of this cluster, whose title holds the text."""
+        found = [p for p in psutil.process_iter(["cmdline"]) if title in " ".join(p.info["cmdline"] or [])]
+        return [p for p in found if str(self.cluster.session_dir) in " ".join(_environment(p))]
 
     def cut_connections(self) -> int:
         return len(
@@ -110,17 +126,20 @@ class User:
         return call
 
     def follow(self, call_id: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Ask for the call until the condition holds; failing it says what was seen last."""
-        end = time.monotonic() + PATIENCE_S
+        return self.until(f"/v1/calls/{call_id}", until)
+
+    def until(self, path: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Ask again until the condition holds; failing it says what was seen last."""
         seen: dict[str, Any] = {}
-        while time.monotonic() < end:
-            answer = self.http.get(f"/v1/calls/{call_id}")
-            if answer.status_code == 200:
-                seen = answer.json()
-                if until(seen):
-                    return seen
-            time.sleep(0.05)
-        raise AssertionError(f"it did not come to that: {seen}")
+
+        def asked() -> bool:
+            nonlocal seen
+            answer = self.http.get(path)
+            seen = answer.json() if answer.status_code == 200 else seen
+            return bool(seen) and until(seen)
+
+        wait(asked, lambda: seen)
+        return seen
 
     def finished(self, call_id: str) -> dict[str, Any]:
         seen = self.follow(call_id, lambda call: call["status"] in ("ready", "failed"))
@@ -147,6 +166,14 @@ class User:
                 return tasks
             time.sleep(0.05)
         raise AssertionError("no task came")
+
+
+def wait(until: Callable[[], bool], seen: Callable[[], Any] = lambda: "") -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not until():
+        if time.monotonic() > end:
+            raise AssertionError(f"it did not come to that: {seen()}")
+        time.sleep(0.05)
 
 
 def checked(answer: httpx2.Response) -> Any:

@@ -13,7 +13,7 @@ import pytest
 from actors.training import RayTrainer
 from core.datascience.training.trainer import Trainer
 from tests.contracts.test_trainer import TrainerContract
-from tests.e2e.house import House
+from tests.e2e.house import House, wait
 
 pytestmark = [pytest.mark.cluster, pytest.mark.weights]
 
@@ -27,4 +27,33 @@ def note(folder: str, tenant_id: UUID, training_id: UUID) -> None:
 class TestRay(TrainerContract):
     @pytest.fixture
     def trainer(self, house: House, tmp_path: Path) -> Trainer:
-        return RayTrainer(functools.partial(note, str(tmp_path)))
+        return RayTrainer(functools.partial(note, str(tmp_path)), cpus=0.1)
+
+
+def test_a_killed_training_is_taken_over_and_ends(house: House) -> None:
+    """Asked for over HTTP; its process dies in the middle; another goes on, and what came of it is told."""
+    user = house.trainer()
+    row = user.post("/v1/insights/train", json={})
+    url = f"/v1/insights/trainings/{row['id']}"
+    user.until(url, lambda seen: any("fitting" in line["text"] or "features" in line["text"] for line in seen["lines"]))
+    assert house.kill("ray::TrainingJob") == 1
+    done = user.until(url, lambda seen: seen["status"] not in ("queued", "running"))
+    assert (done["status"], done["attempts"], done["progress"]) == ("done", 2, 1.0), done
+    assert [line["attempt"] for line in done["lines"]] == sorted(line["attempt"] for line in done["lines"])
+    assert "its process is gone or hangs: another goes on" in [line["text"] for line in done["lines"]]
+    assert done["metrics"]["auc"] > 0.5
+    assert done["verdict"]
+    models = user.get("/v1/insights/models")["items"]
+    assert [model["id"] for model in models if model["scope"] == user.tenant_id] == [done["model_id"]]
+    assert house.kill("ray::TrainingJob") == 0
+
+
+def test_a_cancelled_training_leaves_no_process_and_no_version(house: House) -> None:
+    user = house.trainer()
+    row = user.post("/v1/insights/train", json={})
+    url = f"/v1/insights/trainings/{row['id']}"
+    user.until(url, lambda seen: seen["status"] == "running")
+    assert user.post(f"{url}/cancel")["status"] == "cancelled"
+    wait(lambda: house.processes("ray::TrainingJob") == [])
+    assert user.get(url)["status"] == "cancelled"
+    assert [m for m in user.get("/v1/insights/models")["items"] if m["scope"] == user.tenant_id] == []

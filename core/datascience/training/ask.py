@@ -16,7 +16,7 @@ from core.kit.events import Event, EventType
 from core.kit.ids import new_id
 
 TIMER = "trainings"
-FIRST_LOOK_S = 60.0
+FIRST_LOOK_S = 10.0
 """How long after it was asked for one looks whether it was begun."""
 
 

@@ -17,8 +17,6 @@ from core.datascience.training.model import Training
 from core.kit.db import Database, Tx
 from core.kit.errors import Conflict
 
-LEASE_S = 60.0
-
 
 class Lost(Conflict):
     """The training is somebody else's by now, or was cancelled."""
@@ -37,7 +35,7 @@ class Claim:
     version_id: UUID | None
 
 
-async def claim(db: Database, tenant_id: UUID, training_id: UUID, lease_s: float = LEASE_S) -> Claim:
+async def claim(db: Database, tenant_id: UUID, training_id: UUID, lease_s: float) -> Claim:
     """Raises `Lost` where another holds it, or it is over."""
     async with db.tenant(tenant_id) as tx:
         now = tx.clock.now()
@@ -54,7 +52,7 @@ def _claim(row: Training) -> Claim:
 
 
 async def report(
-    db: Database, mine: Claim, said: Sequence[str] = (), progress: float | None = None, lease_s: float = LEASE_S
+    db: Database, mine: Claim, lease_s: float, said: Sequence[str] = (), progress: float | None = None
 ) -> None:
     """A sign of life, with what happened since the last one. Raises `Lost`."""
     async with db.tenant(mine.tenant_id) as tx:

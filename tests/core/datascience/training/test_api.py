@@ -17,6 +17,7 @@ from tests.fakes.trainer import FakeTrainer
 from tests.support import Api, Client, member, new_deal
 
 TRAIN = "/v1/insights/train"
+LEASE_S = 60.0
 TRAININGS = "/v1/insights/trainings"
 
 
@@ -61,8 +62,8 @@ async def test_what_is_asked_for_is_started_and_told(desk: Desk) -> None:
     assert (row["status"], row["algorithm"], row["why"]) == ("queued", "lightgbm", "person")
     await desk.drain()
     assert list(desk.trainer.processes.items()) == [(UUID(row["id"]), desk.tenant_id)]
-    mine = await work.claim(desk.api.services.db, desk.tenant_id, UUID(row["id"]))
-    await work.report(desk.api.services.db, mine, ["reading deals"], 0.2)
+    mine = await work.claim(desk.api.services.db, desk.tenant_id, UUID(row["id"]), LEASE_S)
+    await work.report(desk.api.services.db, mine, LEASE_S, ["reading deals"], 0.2)
     seen = await desk.seen(row["id"])
     assert (seen["status"], seen["stage"], seen["progress"], seen["attempts"]) == ("running", "reading deals", 0.2, 1)
     assert [line["text"] for line in seen["lines"]][1:] == ["begun", "reading deals"]
@@ -72,7 +73,7 @@ async def test_what_is_asked_for_is_started_and_told(desk: Desk) -> None:
 async def test_the_end_tells_the_version_and_the_gates_verdict(desk: Desk) -> None:
     row = await desk.asked()
     db = desk.api.services.db
-    mine = await work.claim(db, desk.tenant_id, UUID(row["id"]))
+    mine = await work.claim(db, desk.tenant_id, UUID(row["id"]), LEASE_S)
     async with db.tenant(desk.tenant_id) as tx:
         model = await registered(tx, desk.api.services.objects, Scope.of_tenant(desk.tenant_id), 1, PASSED)
     await work.done(db, mine, model)
@@ -99,7 +100,7 @@ async def test_one_of_each_algorithm_at_a_time(desk: Desk) -> None:
 async def test_what_is_cancelled_has_no_process_and_cannot_end_otherwise(desk: Desk) -> None:
     row = await desk.asked()
     await desk.drain()
-    mine = await work.claim(desk.api.services.db, desk.tenant_id, UUID(row["id"]))
+    mine = await work.claim(desk.api.services.db, desk.tenant_id, UUID(row["id"]), LEASE_S)
     for _ in range(2):
         answer = await desk.client.post(f"{TRAININGS}/{row['id']}/cancel")
         assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
@@ -112,7 +113,7 @@ async def test_what_is_cancelled_has_no_process_and_cannot_end_otherwise(desk: D
 
 async def test_what_is_over_cannot_be_cancelled(desk: Desk) -> None:
     row = await desk.asked()
-    mine = await work.claim(desk.api.services.db, desk.tenant_id, UUID(row["id"]))
+    mine = await work.claim(desk.api.services.db, desk.tenant_id, UUID(row["id"]), LEASE_S)
     await work.failed(desk.api.services.db, mine, "there are 3 won and 2 lost")
     answer = await desk.client.post(f"{TRAININGS}/{row['id']}/cancel")
     assert answer.status_code == 409
