@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
+from uuid import UUID
 
 import yaml
 from pydantic import (
@@ -162,6 +163,10 @@ class PredictionSettings(Section):
 
 class AgentSettings(Section):
     hosts: PositiveInt = 1
+    own_hosts: list[UUID] = Field([], description="Tenants that have a host of their own")
+    most_awake: PositiveInt = Field(5_000, description="Tenants in the memory of each host")
+    idle_s: PositiveFloat = Field(1_800.0, description="Who was not heard of for so long is put to sleep")
+    at_once: PositiveInt = Field(8, description="Tenants of a host whose events are handled side by side")
 
 
 class MlflowSettings(Section):

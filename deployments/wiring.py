@@ -26,7 +26,7 @@ class Handles:
 
 def remote_services(settings: Settings, handles: Handles, train: Work) -> Services:
     """`train`: works on one training in its process."""
-    from actors.tenant_host import RemoteAgents
+    from actors.tenant_host import remote_agents
 
     log.configure(settings.log.level, settings.log.format)
     return bootstrap.services(
@@ -36,6 +36,6 @@ def remote_services(settings: Settings, handles: Handles, train: Work) -> Servic
         sentiment=clients.RemoteSentiment(handles.sentiment),
         predictor=clients.RemotePredictor(handles.forecasting),
         generator=clients.RemoteGenerator(handles.content),
-        agents=RemoteAgents(settings.agents.hosts),
+        agents=remote_agents(),
         trainer=RayTrainer(train, cpus=settings.training.cpus),
     )

@@ -54,6 +54,13 @@ class House:
         with psycopg.connect(url, autocommit=True) as connection:
             return connection.execute(query, values).fetchall()
 
+    def soon(self, query: str, *values: Any, at_least: int) -> int:
+        """The number that a query finds, once it is so large."""
+        end = time.monotonic() + PATIENCE_S
+        while (found := int(self.rows(query, *values)[0][0])) < at_least and time.monotonic() < end:
+            time.sleep(0.05)
+        return found
+
     async def train(self, tenant_id: str) -> Report:
         """Give the tenant a year and a half of deals and a model of its own."""
         [(owner,)] = self.rows("SELECT id FROM users WHERE tenant_id = %s", tenant_id)

@@ -82,7 +82,7 @@ def fewer(chances: ToCome) -> ToCome:
 
 
 def _back(day: date, months: int) -> date:
-    month = add_months(day.replace(day=1), -months)
+    month = add_months(day.replace(day=1), -min(months, _number(day) - _number(date.min)))
     last = (add_months(month, 1) - timedelta(days=1)).day
     return month.replace(day=min(day.day, last))
 

@@ -1,0 +1,32 @@
+"""Tenant hosts come and leave while their tenants work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from actors.tenant_host import live_hosts, reports, scale_hosts
+from tests.e2e.house import House, User
+
+pytestmark = pytest.mark.cluster
+
+
+def test_more_and_fewer_hosts_hold_the_same_tenants(house: House) -> None:
+    users = [house.tenant() for _ in range(3)]
+    for round_, count in enumerate((3, 1), start=1):
+        names = [str(number) for number in range(count)]
+        assert scale_hosts(house.settings, count, num_cpus=0.05) == names
+        assert sorted(live_hosts()) == names
+        for user in users:
+            user.deal()
+        assert handled(house, users, at_least=round_) == [round_] * 3
+    [report] = reports()
+    assert report.tenants >= 3
+    assert 0 < report.memory_bytes < 1 << 30
+
+
+def handled(house: House, users: Sequence[User], *, at_least: int) -> list[int]:
+    """How many events the agent of each took, once it is so many."""
+    query = "SELECT count(*) FROM handled_events WHERE tenant_id = %s AND resident = 'agent'"
+    return [house.soon(query, user.tenant_id, at_least=at_least) for user in users]
