@@ -103,6 +103,7 @@ def _routes() -> Sequence[BaseRoute]:
     from core.identity.scim import protocol
     from core.identity.sso import api as sso
     from core.notifications import api as notifications
+    from core.pipeline_health import api as pipeline_health
     from core.privacy import api as privacy
     from core.tenants import api as tenants
 
@@ -111,7 +112,7 @@ def _routes() -> Sequence[BaseRoute]:
         sso.router, scim.router, protocol.router, tenants.router, divisions.router, deals.router, calls.uploads,
         calls.router, analysis.router, competitors.router, forecasting.router, rollup.router, automation.router,
         content.router, audit.router, privacy.router, models.router, drift.router, drift.slow,
-        features.router, predictions.router, training.router, notifications.router,
+        features.router, predictions.router, training.router, notifications.router, pipeline_health.router,
     ]  # fmt: skip
     house = APIRouter(responses=PROBLEMS)
     for router in routers:

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
 FEATURES = (
     "audit", "tenants", "identity", "deals", "calls", "analysis", "competitors", "forecasting", "automation", "content",
-    "notifications", "privacy",
+    "notifications", "pipeline_health", "privacy",
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@
                               DEAL_CHANGED       → forecasting.refresh
                                                  → features.remember_deal  what the deal showed then, kept for models
                                                  → forecasting.close_out   what was predicted of a closed one is scored
+                                                 → health.follow_deal      the sums of the pipeline's health follow it
     the odds are new          FORECAST_CHANGED   → automation.follow_up    the tenant's agent decides, in order
     a person says otherwise   FORECAST_OVERRIDDEN → forecasting.note_override  what the model said then is put down
                               FORECAST_SNAPSHOT_ASKED → forecasting.snapshot  as when somebody asks for it
@@ -47,6 +48,7 @@ from core.analysis import repository as analysis
 from core.analysis.model import Sentiment
 from core.automation import draft as drafting
 from core.automation import repository as tasks
+from core.automation.residents import HEALTH
 from core.calls import repository as calls
 from core.calls import transcribe as transcribing
 from core.calls.turns import Turn
@@ -67,6 +69,7 @@ from core.kit.events import Event, EventType
 from core.kit.relay import Reaction
 from core.notifications import tell
 from core.notifications.notify import TIMER as NOTIFICATIONS
+from core.pipeline_health.look import TIMER as HEALTH_LOOK
 from core.privacy import consent, erase, export
 from core.privacy import repository as privacy
 
@@ -179,6 +182,10 @@ async def follow_up(event: Event, tx: Tx, services: Services) -> None:
     await services.agents.handle(event)
 
 
+async def follow_health(event: Event, tx: Tx, services: Services) -> None:
+    await services.agents.handle(event, HEALTH)
+
+
 async def draft(event: Event, tx: Tx, services: Services) -> None:
     await drafting.draft(tx, event.subject, services.generator)
 
@@ -255,6 +262,7 @@ async def _turns(tx: Tx, call_id: UUID) -> list[Turn]:
 
 TIMERS: Mapping[str, Callable[[Event, Tx, Services], Awaitable[None]]] = {
     NOTIFICATIONS: send_notifications,
+    HEALTH_LOOK: follow_health,
     TRAININGS: watch_training,
 }
 """Kind of timer → what follows once it is due."""
@@ -281,6 +289,9 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("drift.close_proposal", EventType.TRAINING_FINISHED, close_drift_proposals),
     Reaction("automation.follow_up", EventType.FORECAST_CHANGED, follow_up, ordered=True),
     Reaction("automation.note_verdict", EventType.TASK_DECIDED, follow_up, ordered=True),
+    Reaction("health.follow_new", EventType.DEAL_CREATED, follow_health, ordered=True),
+    Reaction("health.follow_changed", EventType.DEAL_CHANGED, follow_health, ordered=True),
+    Reaction("health.follow_heard", EventType.INSIGHTS_READY, follow_health, ordered=True),
     Reaction("automation.draft", EventType.TASK_CREATED, draft),
     Reaction("notifications.call_ready", EventType.INSIGHTS_READY, tell_call_ready),
     Reaction("notifications.call_failed", EventType.CALL_FAILED, tell_call_failed),

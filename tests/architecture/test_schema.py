@@ -56,6 +56,11 @@ NOT_PERSONAL = {
     "of the customer's company, not of a person in it": """
         accounts.name accounts.region accounts.segment calls.region deals.crm_id deals.name deals.products deals.region
         deals.segment deals.source""",
+    "sums of deals, and how they are divided, in words of ours or of the tenant's": """
+        health_cells.currency health_cells.kind health_cells.region health_cells.segment health_cells.stage
+        health_cells.team health_deals.marks health_points.currency health_points.dimension health_points.figures
+        health_points.key health_states.levels health_states.time_zone sales_targets.currency sales_targets.dimension
+        sales_targets.key""",
     "of a roll-up: how deals are divided, in words of ours or of the tenant's": """
         forecast_figures.currency forecast_figures.dimension forecast_figures.key forecast_overrides.currency
         forecast_overrides.dimension forecast_overrides.key forecast_scores.outcome forecast_snapshots.learnt
