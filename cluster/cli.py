@@ -10,7 +10,6 @@ from uuid import UUID
 
 import typer
 
-from cluster.job_commands import jobs
 from cluster.model_commands import drift, models
 from cluster.tenant_commands import tenants
 
@@ -34,7 +33,6 @@ privacy = typer.Typer(no_args_is_help=True, help="What tenants and persons asked
 app.add_typer(privacy, name="privacy")
 app.add_typer(events, name="events")
 app.add_typer(forecast, name="forecast")
-app.add_typer(jobs, name="jobs")
 app.add_typer(models, name="models")
 app.add_typer(drift, name="drift")
 app.add_typer(tenants, name="tenants")
@@ -227,6 +225,39 @@ def snapshot_forecasts(
 
     with EmbeddedServers(_settings()) as servers:
         typer.echo(f"{asyncio.run(snapshot(servers.settings, tenant))} snapshots taken")
+
+
+@events.command("replay")
+def replay(
+    since: Annotated[datetime, typer.Option(help="From when on, in UTC unless it says otherwise")],
+    reaction: Annotated[list[str] | None, typer.Option(help="Of this one alone; may be repeated")] = None,
+) -> None:
+    """Let reactions take what happened since then once more, in order; also those that are new."""
+    from cluster.embedded import EmbeddedServers
+    from cluster.events import replay as again
+    from core.kit.errors import BadInput
+
+    with EmbeddedServers(_settings()) as servers:
+        try:
+            count = asyncio.run(again(servers.settings, since, reaction or []))
+        except BadInput as error:
+            typer.echo(error.detail, err=True)
+            raise typer.Exit(2) from None
+    typer.echo(f"{count} will run again")
+
+
+@events.command("lag")
+def lag() -> None:
+    """How far behind each reaction is, and with Kafka each consumer group."""
+    from cluster.embedded import EmbeddedServers
+    from cluster.events import behind
+    from cluster.events import lag as read
+
+    with EmbeddedServers(_settings()) as servers:
+        for one in asyncio.run(read(servers.settings)):
+            typer.echo(f"{one.reaction:32} {one.events:8} events {one.behind_s:10.1f} s  {one.parked:6} parked")
+        for group, messages in behind(servers.settings).items():
+            typer.echo(f"{group:32} {messages:8} messages")
 
 
 @privacy.command("retain")

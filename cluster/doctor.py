@@ -149,7 +149,17 @@ def _models(settings: Settings) -> Finding:
 
 
 def _transport(settings: Settings) -> Finding:
-    return Finding("broker", True, "none needed: events go through the database")
+    if settings.events.transport == "embedded":
+        return Finding("broker", True, "none needed: events go through the database")
+    from core.gateways.kafka import prepare
+
+    if settings.events.kafka.bootstrap_servers is None:
+        from importlib.util import find_spec
+
+        mend = "pip install 'salesedge[embedded]', or set SALESEDGE_EVENTS__KAFKA__BOOTSTRAP_SERVERS."
+        return Finding("broker", find_spec("noida_db") is not None, "embedded broker", mend)
+    prepare(settings.events.kafka)
+    return Finding("broker", True, "answers, and has the topics")
 
 
 def _gpu(settings: Settings) -> Finding:

@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey from packages, for `demo`, `test` and a developer's own start.
+"""PostgreSQL, Valkey and, where asked for, a broker from packages, for `demo`, `test` and a developer's own start.
 
 PostgreSQL listens on a unix socket only; Valkey on loopback behind a password. Both live in the data folder and outlast
 an unclean end: the next start takes over what is left. Two processes on one data folder share PostgreSQL, which stops
@@ -21,6 +21,7 @@ from typing import Any
 from pydantic import SecretStr
 from sqlalchemy import create_engine, make_url, text
 
+from cluster.embedded_broker import EmbeddedBroker
 from cluster.local import free_port
 from core.kit import migrations
 from core.kit.errors import Unavailable
@@ -37,6 +38,7 @@ class EmbeddedServers:
         self._database = database
         self._postgres: Any = None
         self._valkey: Any = None
+        self._broker: EmbeddedBroker | None = None
         self.settings = settings
 
     def __enter__(self) -> EmbeddedServers:
@@ -65,13 +67,21 @@ class EmbeddedServers:
             update["database"] = settings.database.model_copy(update=urls)
         if settings.redis.url is None:
             update["redis"] = settings.redis.model_copy(update={"url": SecretStr(self._start_valkey(folder))})
+        events = settings.events
+        if events.transport == "kafka" and events.kafka.bootstrap_servers is None:
+            self._broker = EmbeddedBroker(folder / "kafka").__enter__()
+            kafka = events.kafka.model_copy(update={"bootstrap_servers": self._broker.address})
+            update["events"] = events.model_copy(update={"kafka": kafka})
         self.settings = settings.model_copy(update=update)
 
     def stop(self) -> None:
         """Stop what was started here, and only that; PostgreSQL goes on while another process shares it."""
         valkey, self._valkey = self._valkey, None
         postgres, self._postgres = self._postgres, None
+        broker, self._broker = self._broker, None
         try:
+            if broker is not None:
+                broker.__exit__()
             if valkey is not None:
                 valkey.stop()
                 shutil.rmtree(valkey.data_dir, ignore_errors=True)
@@ -115,7 +125,7 @@ class EmbeddedServers:
         password = secrets.token_urlsafe(16)
         home = folder / "valkey"
         home.mkdir(exist_ok=True)
-        _end_orphans(home)
+        end_orphans(home, "valkey-server")
         place = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=home))
         # The package would count up from 16379, where two starts meet and Ray has its workers.
         valkey = ValkeyServer(port=free_port(), host="127.0.0.1", data_dir=place)
@@ -152,15 +162,15 @@ def _forget_the_dead(place: Path) -> None:
             users.write_text(json.dumps([pid for pid in known if psutil.pid_exists(pid)]), "utf-8")
 
 
-def _end_orphans(home: Path) -> None:
-    """A start that was killed leaves its Valkey behind, in a folder that carries the start's process number."""
+def end_orphans(home: Path, program: str) -> None:
+    """A start that was killed leaves its server behind, in a folder that carries the start's process number."""
     import psutil
 
     owned = {place: place.name.partition("-")[0] for place in home.iterdir()}
     dead = {place for place, owner in owned.items() if owner.isdigit() and not psutil.pid_exists(int(owner))}
     for process in psutil.process_iter(["name"]) if dead else ():
         with contextlib.suppress(psutil.Error):
-            if process.info["name"] == "valkey-server" and Path(process.cwd()) in dead:
+            if process.info["name"] == program and Path(process.cwd()) in dead:
                 process.kill()
                 process.wait(5)
     for place in dead:

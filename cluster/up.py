@@ -27,6 +27,12 @@ def running(settings: Settings) -> Iterator[LocalCluster]:
         with EmbeddedServers(settings) as servers:
             status.update("schema")
             migrate(servers.settings)
+            events = servers.settings.events
+            if events.transport == "kafka":
+                from core.gateways.kafka import prepare
+
+                status.update("Kafka")
+                prepare(events.kafka)
             cluster = LocalCluster(servers.settings)
             try:
                 status.update("Ray")

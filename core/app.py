@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from core.bootstrap import Services
+from core.kit import metrics
 from core.kit.armour import Armour
 from core.kit.ids import new_id
 from core.kit.log import logger
@@ -55,6 +56,8 @@ def create_app(services: Services) -> FastAPI:
     install_errors(app)
     app.router.routes.extend(_routes())
     app.state.problem_forms = {"/scim/": scim_errors.form}
+    if services.settings.http.metrics_token is not None:
+        app.include_router(metrics.router(services.db, services.settings.http.metrics_token))
     if app.openapi_url:
         app.add_api_route("/asyncapi.json", asyncapi, include_in_schema=False)
     services.roles.check_known(permissions(app))
@@ -140,7 +143,7 @@ async def asyncapi(request: Request) -> dict[str, object]:
     from core.kit.asyncapi import document
 
     services: Services = request.app.state.services
-    return document(services.version, REACTIONS, topic="salesedge.events")
+    return document(services.version, REACTIONS, topic=services.settings.events.kafka.topic)
 
 
 class _Envelope:

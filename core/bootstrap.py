@@ -174,9 +174,9 @@ def database(settings: Settings, url: str, clock: Clock | None = None) -> Databa
     from core.kit.relay import routes
 
     load_models()
-    return Database(
-        url, routes=routes(REACTIONS), trail=chain.write, clock=clock, pool_size=settings.database.pool_size
-    )
+    events = settings.events
+    taken_by = routes(REACTIONS, publish_after_s=events.kafka.grace_s if events.transport == "kafka" else None)
+    return Database(url, routes=taken_by, trail=chain.write, clock=clock, pool_size=settings.database.pool_size)
 
 
 def version() -> str:

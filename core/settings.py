@@ -28,6 +28,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.kit.errors import BadInput
+from core.kit.event_settings import EventSettings
 from core.kit.secret_file import kept_secret
 from core.kit.training_settings import GateSettings, TrainingSettings
 
@@ -76,6 +77,9 @@ class HttpSettings(Section):
     trusted_proxies: list[str] = Field([], description="Addresses or networks whose X-Forwarded-For is believed")
     cors_origins: list[str] = []
     docs: bool = True
+    metrics_token: SecretStr | None = Field(
+        None, min_length=_LEAST_SECRET, description="Whoever brings it as bearer may read /metrics; empty: nobody"
+    )
 
 
 class RateLimitSettings(Section):
@@ -143,14 +147,6 @@ class ModelSettings(Section):
     stt_device: Literal["cpu", "cuda"] = "cpu"
     stt_compute_type: str = "int8"
     embedder: Literal["e5"] = "e5"
-
-
-class EventSettings(Section):
-    transport: Literal["embedded"] = "embedded"
-    workers: PositiveInt = 4
-    slow_workers: PositiveInt = 1
-    max_attempts: PositiveInt = 8
-    backoff_base_s: PositiveFloat = 0.5
 
 
 class ForecastingSettings(Section):
@@ -371,6 +367,8 @@ def _complete(settings: Settings) -> Settings:
         missing.append(f"{PREFIX}DATABASE__URL: missing. Set it to postgresql://user:password@host/database.")
     if settings.redis.url is None:
         missing.append(f"{PREFIX}REDIS__URL: missing. Set it to redis://host:6379.")
+    if settings.events.transport == "kafka" and settings.events.kafka.bootstrap_servers is None:
+        missing.append(f"{PREFIX}EVENTS__KAFKA__BOOTSTRAP_SERVERS: missing. Set it to host:9092, or several by commas.")
     if missing:
         raise SettingsError("\n".join(missing))
     return settings

@@ -1,4 +1,4 @@
-"""Runs the reactions to events: each replica is a set of workers over the outbox, and fires timers."""
+"""Runs the reactions to events, brought by the transport of the settings, and fires timers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ray import serve
 
 from actors.training import Work
 from core.flows import REACTIONS
-from core.kit.relay import Relay
 from core.kit.timers import Ticker
 from core.settings import Settings
+from core.transport import open_transport
 from deployments.wiring import Handles, remote_services
 
 
@@ -20,15 +20,11 @@ class Flows:
     def __init__(self, settings: Settings, handles: dict[str, Any], train: Work) -> None:
         # Serve runs a constructor on the replica's event loop, so the workers can start here.
         self._services = remote_services(settings, Handles(**handles), train)
-        limits = settings.events
-        self._relay = Relay(
-            self._services.db, REACTIONS, self._services, workers=limits.workers, slow_workers=limits.slow_workers,
-            max_attempts=limits.max_attempts, backoff_base_s=limits.backoff_base_s,
-        )  # fmt: skip
+        transport = open_transport(settings.events, self._services.db, REACTIONS, self._services)
         ticker = Ticker(self._services.db)
-        self._running = [asyncio.create_task(part.run()) for part in (self._relay, ticker)]
+        self._running = [asyncio.create_task(part.run()) for part in (transport, ticker)]
 
     async def check_health(self) -> None:
         """Serve replaces the replica whose workers have stopped."""
         if any(part.done() for part in self._running):
-            raise RuntimeError("the relay or the ticker has stopped")
+            raise RuntimeError("the transport or the ticker has stopped")

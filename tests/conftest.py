@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
+import hypothesis
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine, make_url, text
@@ -27,6 +28,13 @@ from tests.support import Api, Client, sign_up
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 REPOSITORY = Path(__file__).resolve().parent.parent
 MODELS = REPOSITORY / ".salesedge" / "models"
+
+
+# A busy machine is slow at everything; that is no error of a strategy.
+hypothesis.settings.register_profile(
+    "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("house")
 
 
 def pytest_configure() -> None:

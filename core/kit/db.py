@@ -79,8 +79,8 @@ class Entry:
 
 Trail = Callable[["Tx"], Awaitable[None]]
 """Writes down what `Tx.audit` was told, at the end of its transaction."""
-Routes = Mapping[str, Sequence[tuple[str, bool]]]
-"""Event type → the (reaction, ordered per tenant?) that shall take it."""
+Routes = Mapping[str, Sequence[tuple[str, bool, float]]]
+"""Event type → the (reaction, ordered per tenant?, seconds to wait) that shall take it."""
 
 
 class Tx:

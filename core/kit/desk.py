@@ -12,8 +12,7 @@ from psycopg.rows import dict_row
 from sqlalchemy import make_url
 
 from core.kit.db import SYSTEM_ROLE, Database
-from core.kit.events import Event, EventType
-from core.kit.outbox import Delivery
+from core.kit.outbox import Delivery, event_of
 
 MOST_LEASE_S = 300
 
@@ -33,7 +32,7 @@ _TAKE = f"""
         SELECT * FROM due d WHERE NOT d.ordered OR NOT EXISTS (
             SELECT 1 FROM deliveries p WHERE p.status = 'pending' AND p.tenant_id = d.tenant_id
                AND p.reaction = d.reaction AND p.seq < d.seq
-               AND NOT EXISTS (SELECT 1 FROM due o WHERE o.event_id = p.event_id AND o.reaction = p.reaction))
+               AND (p.seq, p.reaction) NOT IN (SELECT seq, reaction FROM due))
     ),
     taken AS (
         UPDATE deliveries d SET attempts = d.attempts + 1,
@@ -48,6 +47,22 @@ _CLAIM = f"""
     WITH fresh AS MATERIALIZED ({_DUE.format(which="d.attempts = 0", by="d.seq", most="%(most)s")}),
     again AS MATERIALIZED ({_DUE.format(which="d.attempts > 0", by="d.next_at", most="1")}), {_TAKE}
 """
+# What a broker brings is taken before its time, unless it was tried before: then it is the relay's.
+_CLAIM_THESE = f"""
+    WITH named AS (SELECT * FROM unnest(%(events)s::uuid[], %(reactions)s::text[]) AS n(event_id, reaction)),
+    fresh AS MATERIALIZED (
+        SELECT d.event_id, d.reaction, d.tenant_id, d.seq, d.ordered
+        FROM deliveries d JOIN named n ON n.event_id = d.event_id AND n.reaction = d.reaction
+        WHERE d.status = 'pending' AND d.attempts = 0 FOR UPDATE OF d SKIP LOCKED
+    ),
+    again AS (SELECT * FROM fresh WHERE false), {_TAKE}
+"""  # noqa: S608
+# An earlier one of the tenant is not done: the relay takes these after it.
+_LEAVE_THESE = """
+    UPDATE deliveries d SET next_at = least(d.next_at, %(now)s)
+    FROM unnest(%(events)s::uuid[], %(reactions)s::text[]) AS n(event_id, reaction)
+    WHERE d.event_id = n.event_id AND d.reaction = n.reaction AND d.status = 'pending' AND d.attempts = 0
+"""
 _RELEASE = """
     UPDATE deliveries d SET attempts = d.attempts - 1, next_at = %(now)s
     FROM unnest(%(events)s::uuid[], %(reactions)s::text[], %(attempts)s::int[]) AS mine(event_id, reaction, attempts)
@@ -55,7 +70,7 @@ _RELEASE = """
       AND d.status = 'pending'
 """
 _NEXT_AT = """SELECT min(next_at) AS at FROM deliveries
-              WHERE status = 'pending' AND next_at > %(now)s AND reaction = ANY(%(reactions)s)"""
+              WHERE status = 'pending' AND next_at > %(after)s AND reaction = ANY(%(reactions)s)"""
 
 
 class Desk:
@@ -73,6 +88,15 @@ class Desk:
             _delivery(row) for row in await self._ask(_CLAIM, reactions=list(reactions), most=most, lease_s=lease_s)
         ]
 
+    async def claim_these(self, wanted: Sequence[tuple[UUID, str]], *, lease_s: float) -> list[Delivery]:
+        """The same for an (event, reaction) that somebody told of. Those that were tried are not among them; those
+        that have to wait for another become due."""
+        these = {"events": [event for event, _ in wanted], "reactions": [reaction for _, reaction in wanted]}
+        claimed = [_delivery(row) for row in await self._ask(_CLAIM_THESE, **these, lease_s=lease_s)]
+        if len(claimed) < len(wanted):
+            await self._ask(_LEAVE_THESE, **these)
+        return claimed
+
     async def release(self, deliveries: Iterable[Delivery]) -> None:
         """Take back claims of which nothing came, as if they had not been made."""
         mine = [(delivery.event.id, delivery.reaction, delivery.attempts) for delivery in deliveries]
@@ -80,9 +104,9 @@ class Desk:
             events, reactions, attempts = (list(column) for column in zip(*mine, strict=True))
             await self._ask(_RELEASE, events=events, reactions=reactions, attempts=attempts)
 
-    async def next_due(self, reactions: Sequence[str]) -> datetime | None:
-        """When the earliest that has to wait falls due."""
-        [row] = await self._ask(_NEXT_AT, reactions=list(reactions))
+    async def next_due(self, reactions: Sequence[str], after: datetime) -> datetime | None:
+        """When the earliest falls due that was not due at `after`."""
+        [row] = await self._ask(_NEXT_AT, reactions=list(reactions), after=after)
         at: datetime | None = row["at"]
         return at
 
@@ -106,9 +130,4 @@ class Desk:
 
 
 def _delivery(row: dict[str, Any]) -> Delivery:
-    tenant_id: UUID = row["tenant_id"]
-    event = Event(
-        type=EventType(row["type"]), tenant_id=tenant_id, subject=row["subject"], data=row["data"],
-        id=row["id"], at=row["at"], trace=row["trace"],
-    )  # fmt: skip
-    return Delivery(event, row["reaction"], row["attempts"], row["ordered"], row["version"])
+    return Delivery(event_of(row), row["reaction"], row["attempts"], row["ordered"], row["version"])

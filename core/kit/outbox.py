@@ -9,6 +9,7 @@ row that was claimed again meanwhile. One that keeps failing is parked, where `s
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,13 +19,17 @@ from sqlalchemy import BigInteger, Identity, Index, SmallInteger, String, TextCl
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.kit.db import Base, TenantOwned
-from core.kit.events import Event
+from core.kit.events import Event, EventType
 from core.kit.facts import FACTS
 
 if TYPE_CHECKING:
     from core.kit.db import Tx
 
 CHANNEL = "salesedge_events"
+WRITTEN, AGAIN = "written", "again"
+"""Notices on the channel: there are new events; what was done or parked shall run again."""
+PUBLISH = "events.publish"
+"""Among the reactions of each event where there is a broker: to be put on its topic."""
 
 
 class EventRow(TenantOwned, Base):
@@ -39,6 +44,8 @@ class EventRow(TenantOwned, Base):
     version: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
     at: Mapped[datetime]
     trace: Mapped[str | None]
+
+    __table_args__ = (Index("events_at", "at"),)
 
 
 class DeliveryRow(Base):
@@ -93,18 +100,30 @@ _WRITE = text(f"""
     ),
     made AS (
         INSERT INTO deliveries (event_id, reaction, tenant_id, seq, ordered, status, attempts, next_at)
-        SELECT fact.id, r.name, fact.tenant_id, fact.seq, r.ordered, 'pending', 0, fact.at
-        FROM fact, unnest(CAST(:reactions AS text[]), CAST(:ordered AS boolean[])) AS r(name, ordered) RETURNING seq
+        SELECT fact.id, r.name, fact.tenant_id, fact.seq, r.ordered, 'pending', 0,
+               fact.at + r.after_s * interval '1 s'
+        FROM fact, unnest(CAST(:reactions AS text[]), CAST(:ordered AS boolean[]), CAST(:after_s AS float8[]))
+             AS r(name, ordered, after_s) RETURNING seq
     )
-    SELECT pg_notify('{CHANNEL}', '') FROM made LIMIT 1
+    SELECT pg_notify('{CHANNEL}', '{WRITTEN}') FROM made LIMIT 1
 """)  # noqa: S608 - the channel is a constant of ours
-_NOTIFY = text(f"SELECT pg_notify('{CHANNEL}', '')")
+_NOTIFY = text(f"SELECT pg_notify('{CHANNEL}', '{AGAIN}')")
 _MINE = "event_id = :event AND reaction = :reaction AND attempts = :attempts AND status = 'pending'"
 _BEGIN = text(f"UPDATE deliveries SET status = 'done', done_at = :now, error = NULL WHERE {_MINE}")  # noqa: S608
 _LATER = text(f"UPDATE deliveries SET error = :error, next_at = :next_at WHERE {_MINE}")  # noqa: S608
 _PARK = text(f"UPDATE deliveries SET error = :error, status = 'parked' WHERE {_MINE}")  # noqa: S608
 _PARKED = text("""SELECT d.event_id, d.reaction, d.tenant_id, d.attempts, d.error, e.type, e.subject, e.at
                   FROM deliveries d JOIN events e ON e.id = d.event_id WHERE d.status = 'parked' ORDER BY d.seq""")
+_REPLAY = text("""
+    INSERT INTO deliveries AS d (event_id, reaction, tenant_id, seq, ordered, status, attempts, next_at)
+    SELECT e.id, r.name, e.tenant_id, e.seq, r.ordered, 'pending', 0, :now
+    FROM events e, unnest(CAST(:types AS text[]), CAST(:names AS text[]), CAST(:ordered AS boolean[]))
+         AS r(type, name, ordered)
+    WHERE e.type = r.type AND e.at >= :since
+    ON CONFLICT (event_id, reaction) DO UPDATE
+       SET status = 'pending', attempts = 0, next_at = :now, error = NULL, done_at = NULL
+       WHERE d.status <> 'pending' RETURNING 1
+""")
 _RERUN = text("""UPDATE deliveries SET status = 'pending', attempts = 0, next_at = :now
                  WHERE status = 'parked' AND (CAST(:event AS uuid) IS NULL OR event_id = :event) RETURNING event_id""")
 
@@ -117,9 +136,18 @@ async def write(tx: Tx, fact: Event) -> None:
     values = {
         "id": fact.id, "tenant": str(fact.tenant_id), "type": fact.type.value, "subject": fact.subject,
         "data": data, "version": version, "at": fact.at, "trace": fact.trace or tx.trace,
-        "reactions": [name for name, _ in routes], "ordered": [ordered for _, ordered in routes],
+        "reactions": [name for name, _, _ in routes], "ordered": [ordered for _, ordered, _ in routes],
+        "after_s": [after_s for _, _, after_s in routes],
     }  # fmt: skip
     await tx.session.execute(_WRITE, values)
+
+
+def event_of(row: Mapping[Any, Any]) -> Event:
+    """The event in a row of `events`, its data as it was written."""
+    return Event(
+        type=EventType(row["type"]), tenant_id=row["tenant_id"], subject=row["subject"], data=row["data"],
+        id=row["id"], at=row["at"], trace=row["trace"],
+    )  # fmt: skip
 
 
 async def begin(tx: Tx, delivery: Delivery) -> bool:
@@ -154,3 +182,19 @@ async def rerun(tx: Tx, event_id: UUID | None = None) -> int:
     again = len(result.all())
     await tx.session.execute(_NOTIFY)
     return again
+
+
+async def replay(tx: Tx, since: datetime, reactions: Collection[str]) -> int:
+    """Let these reactions take every event from `since` on once more, also those that were not there to take it then;
+    returns how many deliveries that makes. Names are those of `tx.routes`."""
+    wanted = [(type_, r) for type_, taking in tx.routes.items() for r in taking if r[0] in reactions]
+    result = await tx.session.execute(
+        _REPLAY,
+        {
+            "now": tx.clock.now(), "since": since, "types": [type_ for type_, _ in wanted],
+            "names": [name for _, (name, _, _) in wanted], "ordered": [ordered for _, (_, ordered, _) in wanted],
+        },
+    )  # fmt: skip
+    count = len(result.all())
+    await tx.session.execute(_NOTIFY)
+    return count

@@ -6,29 +6,30 @@ This is the transport without a broker. Beside a broker it takes what is to be t
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+from core.kit import outbox
 from core.kit.db import Database, Routes
 from core.kit.desk import Desk
-from core.kit.lanes import Lane, Run, in_runs
+from core.kit.events import EventType
 from core.kit.listener import Listener
-from core.kit.log import logger
 from core.kit.outbox import Delivery
-from core.kit.retry import backoff_s
 from core.kit.runner import Reaction, Runner, Verdict
+from core.kit.workers import Lane, Workers
 
 __all__ = ["Reaction", "Relay", "Transport", "routes"]
-log = logger("relay")
 _MOST_IDLE_S = 30.0  # a lost notification costs at most this
 
 
-def routes(reactions: Sequence[Reaction]) -> Routes:
-    """Which reactions an event of each type is delivered to."""
-    found: dict[str, list[tuple[str, bool]]] = {}
+def routes(reactions: Sequence[Reaction], *, publish_after_s: float | None = None) -> Routes:
+    """Which reactions an event of each type is delivered to. `publish_after_s`: each event goes to a broker first, and
+    to its reactions from the database only after so long."""
+    found: dict[str, list[tuple[str, bool, float]]] = {}
+    if publish_after_s is not None:
+        found = {kind.value: [(outbox.PUBLISH, True, 0.0)] for kind in EventType}
     for reaction in reactions:
-        found.setdefault(reaction.on.value, []).append((reaction.name, reaction.ordered))
+        found.setdefault(reaction.on.value, []).append((reaction.name, reaction.ordered, publish_after_s or 0.0))
     return found
 
 
@@ -39,6 +40,45 @@ class Transport(Protocol):
     def stop(self) -> None: ...
 
 
+class OutboxSource:
+    """Deliveries that are due in the database. Of the workers' own results it hears by the listener, too."""
+
+    def __init__(
+        self,
+        db: Database,
+        reactions: Iterable[str],
+        listener: Listener,
+        *,
+        lease_s: float,
+        most_idle_s: float = _MOST_IDLE_S,
+    ) -> None:
+        self._db = db
+        self._desk = Desk(db)
+        self._reactions = tuple(reactions)
+        self._listener = listener
+        self._lease_s = lease_s
+        self._most_idle_s = most_idle_s
+        self._seen, self._asked_at = 0, db.clock.now()
+
+    async def claim(self, most: int) -> list[Delivery]:
+        self._seen, self._asked_at = self._listener.heard, self._db.clock.now()
+        return await self._desk.claim(self._reactions, most=most, lease_s=self._lease_s)
+
+    async def idle(self) -> None:
+        due = await self._desk.next_due(self._reactions, self._asked_at)
+        wait_s = max(0.01, (due - self._db.clock.now()).total_seconds()) if due else self._most_idle_s
+        wait_s = min(wait_s, self._most_idle_s)
+        await self._listener.wait(self._seen, wait_s)
+
+    async def settled(self, delivery: Delivery, verdict: Verdict | None) -> None:
+        """What failed may be due sooner than the idle ones think; what waited for an ordered one is free now."""
+        if delivery.ordered or verdict is not Verdict.DONE:
+            await self._listener.signal()
+
+    async def close(self) -> None:
+        await self._desk.close()
+
+
 class Relay:
     """Several workers over one database. A claim holds for `lease_s` until its reaction begins: so long waits what a
     dead worker had claimed."""
@@ -46,120 +86,40 @@ class Relay:
     def __init__(
         self, db: Database, reactions: Sequence[Reaction], services: Any, *,
         workers: int = 4, slow_workers: int = 2, max_attempts: int = 8, backoff_base_s: float = 0.5,
-        lease_s: float = 5.0,
+        lease_s: float = 5.0, notices: frozenset[str] = frozenset(), most_idle_s: float = _MOST_IDLE_S,
     ) -> None:  # fmt: skip
-        self._db = db
-        self._runner = Runner(db, reactions, services, max_attempts=max_attempts, backoff_base_s=backoff_base_s)
-        self._lanes = [
-            Lane((r.name for r in reactions if slow is r.slow), count, Desk(db))
-            for slow, count in ((False, workers), (True, slow_workers))
-        ]
-        self._lease_s = lease_s
-        self._held: dict[tuple[Any, str], Delivery] = {}
-        self._listener = Listener(db.url)
+        """`notices`: those that wake it, all where empty; it looks again after `most_idle_s` whatever it hears."""
+        self._listener = Listener(db.url, only=notices)
+        lanes = []
+        for slow, count in ((False, workers), (True, slow_workers)):
+            names = [reaction.name for reaction in reactions if reaction.slow is slow]
+            if names:
+                source = OutboxSource(db, names, self._listener, lease_s=lease_s, most_idle_s=most_idle_s)
+                lanes.append(Lane(source, count))
+        runner = Runner(db, reactions, services, max_attempts=max_attempts, backoff_base_s=backoff_base_s)
+        self._workers = Workers(runner, lanes)
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
         """Until `stop`; reactions in hand are cancelled then, and run again elsewhere."""
         async with self._listener.listening():
-            lanes = [lane for lane in self._lanes if lane.reactions]
-            tasks = [asyncio.create_task(self._work(lane)) for lane in lanes for _ in range(lane.workers)]
+            working = asyncio.create_task(self._workers.run())
             try:
                 await self._stopping.wait()
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-                await self._close()
+                working.cancel()
+                await asyncio.gather(working, return_exceptions=True)
 
     def stop(self) -> None:
         self._stopping.set()
 
+    async def wake(self) -> None:
+        """Something is due that no notice told of."""
+        await self._listener.signal()
+
     async def drain(self) -> int:
         """Run all that is due, in this task; returns how many. For tests and tools."""
-        count = 0
         try:
-            while claimed := [run for lane in self._lanes for run in await self._claim(lane, most=32)]:
-                for run in claimed:
-                    count += await self._carry_out(run)
+            return await self._workers.drain()
         finally:
-            await self._close()
-        return count
-
-    async def _work(self, lane: Lane) -> None:
-        failures = 0
-        while True:
-            try:
-                run = await self._next(lane)
-                begun = time.monotonic()
-                await self._carry_out(run)
-                lane.note((time.monotonic() - begun) / len(run))
-                failures = 0
-            except Exception as error:
-                # The database is away: nothing can be claimed until it is back.
-                failures += 1
-                log.warning("relay_waits", error=type(error).__name__, failures=failures)
-                await asyncio.sleep(backoff_s(failures, base_s=0.1, most_s=5.0))
-
-    async def _next(self, lane: Lane) -> Run:
-        """What this worker does next; one of the idle ones claims for all."""
-        lane.waiting += 1
-        try:
-            async with lane.turn:
-                while not lane.claimed:
-                    seen = self._listener.heard
-                    lane.claimed += await self._claim(lane, most=lane.wanted())
-                    if not lane.claimed:
-                        await self._idle(lane, seen)
-                return lane.claimed.popleft()
-        finally:
-            lane.waiting -= 1
-
-    async def _claim(self, lane: Lane, *, most: int) -> list[Run]:
-        claimed = await lane.desk.claim(lane.reactions, most=most, lease_s=self._lease_s)
-        self._held |= {(delivery.event.id, delivery.reaction): delivery for delivery in claimed}
-        return in_runs(claimed)
-
-    async def _idle(self, lane: Lane, seen: int) -> None:
-        due = await lane.desk.next_due(lane.reactions)
-        wait_s = min(_MOST_IDLE_S, max(0.01, (due - self._db.clock.now()).total_seconds())) if due else _MOST_IDLE_S
-        await self._listener.wait(seen, wait_s)
-
-    async def _carry_out(self, run: Run) -> int:
-        """One after another; what follows one that failed goes back. Returns how many ran."""
-        for number, delivery in enumerate(run):
-            try:
-                verdict = await self._runner.run(delivery)
-            except Exception:
-                self._forget(run[number:])
-                raise
-            self._forget([delivery])
-            if verdict is not Verdict.DONE:
-                await self._give_back(run[number + 1 :])
-                await self._listener.signal()  # it may be due sooner than the idle ones think
-                return number + (verdict is Verdict.FAILED)
-        if run[-1].ordered:
-            await self._listener.signal()  # what waited for this one is free now
-        return len(run)
-
-    async def _give_back(self, deliveries: Run) -> None:
-        if deliveries:
-            self._forget(deliveries)
-            desk = Desk(self._db)  # a lane's own is in the hand of who claims
-            try:
-                await desk.release(deliveries)
-            finally:
-                await desk.close()
-
-    def _forget(self, deliveries: Run) -> None:
-        for delivery in deliveries:
-            self._held.pop((delivery.event.id, delivery.reaction), None)
-
-    async def _close(self) -> None:
-        """Whoever stops keeps nothing: others need not wait for the claims to run out."""
-        try:
-            await self._give_back(list(self._held.values()))
-        except Exception as error:
-            log.warning("claims_run_out", error=type(error).__name__, count=len(self._held))
-        for lane in self._lanes:
-            await lane.desk.close()
+            await self._workers.close()

@@ -7,6 +7,7 @@ import sys
 
 NAMES = (
     "events",
+    "events_kafka",
     "predict_engine",
     "predict_http",
     "batch_score",

@@ -200,3 +200,23 @@ def test_roles_inherit_only_roles_that_there_are() -> None:
     assert set(table) == expected
     assert all(set(role) <= {"inherits", "permissions"} for role in table.values())
     assert {above for role in table.values() for above in role.get("inherits", [])} <= expected
+
+
+@pytest.mark.parametrize(
+    ("env", "says"),
+    [
+        ({"SALESEDGE_EVENTS__TRANSPORT": "pigeon"}, "embedded"),
+        ({"SALESEDGE_EVENTS__KAFKA__BOOTSTRAP_SERVERS": "broker without port"}, "pattern"),
+        ({"SALESEDGE_EVENTS__KAFKA__SECURITY": "SASL_SSL"}, "mechanism, username and password"),
+        ({"SALESEDGE_EVENTS__KAFKA__USERNAME": "ana"}, "mechanism, username and password"),
+        ({"SALESEDGE_EVENTS__KAFKA__CA_FILE": "/nowhere/ca.pem"}, "no file"),
+    ],
+)
+def test_a_broker_is_described_whole(env: dict[str, str], says: str, tmp_path: Path) -> None:
+    [line] = refused({"SALESEDGE_DATA_DIR": str(tmp_path), **env})
+    assert says in line
+
+
+def test_a_broker_has_an_address_where_none_is_embedded() -> None:
+    [line] = refused(PROD | {"SALESEDGE_EVENTS__TRANSPORT": "kafka"}, "prod")
+    assert line.startswith("SALESEDGE_EVENTS__KAFKA__BOOTSTRAP_SERVERS: missing")

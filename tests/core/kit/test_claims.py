@@ -13,9 +13,10 @@ from core.kit.desk import Desk
 from core.kit.errors import SalesEdgeError, Unavailable
 from core.kit.events import Event, EventType
 from core.kit.ids import new_id
-from core.kit.lanes import Lane
-from core.kit.relay import Reaction, Relay, routes
+from core.kit.listener import Listener
+from core.kit.relay import OutboxSource, Reaction, Relay, routes
 from core.kit.runner import Runner, Verdict
+from core.kit.workers import Lane
 from tests.core.kit.test_relay import accounts, emit, relay, write_account
 
 WRITE = Reaction("write", EventType.DEAL_CREATED, write_account)
@@ -120,7 +121,7 @@ async def test_old_deliveries_of_reactions_that_are_gone_stay(db: Database) -> N
 
 
 def test_a_lane_of_slow_reactions_claims_no_more_than_it_has_hands(db: Database) -> None:
-    lane = Lane(["slow"], 4, Desk(db))
+    lane = Lane(OutboxSource(db, ["slow"], Listener(db.url), lease_s=5), 4)
     lane.waiting = 2
     assert lane.wanted() == 2
     for _ in range(50):

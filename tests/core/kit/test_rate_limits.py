@@ -29,6 +29,8 @@ def limiter(settings: Settings, **per_minute: int) -> RedisRateLimiter:
 async def test_two_replicas_share_one_count(settings: Settings) -> None:
     replicas = [limiter(settings, user=20), limiter(settings, user=20)]
     who = str(uuid4())
+    for replica in replicas:
+        await replica.take(("user", str(uuid4())))  # connects
     taken = await asyncio.gather(*(replicas[n % 2].take(("user", who)) for n in range(50)))
     assert sum(rates[0].allowed for rates in taken) == 20
     assert all(1 <= rates[0].reset_s <= 60 for rates in taken)
