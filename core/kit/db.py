@@ -141,6 +141,16 @@ class Tx:
         await write(self, fact)
 
 
+class _Whose(Session):
+    """Its `info` says in which role and tenant it runs."""
+
+
+@event.listens_for(_Whose, "after_begin")
+def _enter(session: Session, _transaction: Any, connection: Connection) -> None:
+    """Lazily, with the first statement: a request that asks nothing of the database takes no connection."""
+    connection.execute(_ENTER, session.info)
+
+
 class Database:
     """An engine and the two ways to begin a transaction."""
 
@@ -172,14 +182,8 @@ class Database:
 
     @asynccontextmanager
     async def _begin(self, role: str, tenant_id: UUID | None) -> AsyncIterator[Tx]:
-        session = AsyncSession(self.engine, expire_on_commit=False)
-        parameters = {"role": role, "tenant": str(tenant_id) if tenant_id else ""}
-
-        # Lazily, with the first statement: a request that asks nothing of the database takes no connection.
-        @event.listens_for(session.sync_session, "after_begin")
-        def enter(_session: Session, _transaction: Any, connection: Connection) -> None:
-            connection.execute(_ENTER, parameters)
-
+        whose = {"role": role, "tenant": str(tenant_id) if tenant_id else ""}
+        session = AsyncSession(self.engine, expire_on_commit=False, sync_session_class=_Whose, info=whose)
         async with session:
             tx = Tx(session, tenant_id, self.clock, self.routes)
             try:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from core.kit.db import Tx
 from core.kit.errors import NotFound
 from core.tenants.model import Tenant, User
+
+_LOCALE = text("SELECT locale FROM tenants WHERE id = :id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,14 @@ async def tenant(tx: Tx) -> Tenant:
     if found is None:
         raise NotFound("The tenant is gone.")
     return found
+
+
+async def locale(tx: Tx) -> str:
+    """The same tenant's, where nothing else of it is wanted."""
+    found = (await tx.session.execute(_LOCALE, {"id": tx.tenant_id})).scalar()
+    if found is None:
+        raise NotFound("The tenant is gone.")
+    return str(found)
 
 
 async def all_tenant_ids(tx: Tx) -> list[UUID]:

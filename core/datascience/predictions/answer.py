@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Sequence
 from datetime import timedelta
@@ -26,10 +27,17 @@ async def predictions(
 ) -> list[PredictionOut]:
     """Raises `NotFound` for a deal that is not there for who asks, `Invalid` for features that nobody knows."""
     questions = await _questions(tx, asked.rows, inputs)
-    found = await predictor.predict(
-        tx.tenant_id, questions, context=asked.context, source=source, strict=True, what_if=asked.what_if
+    # The engine answers elsewhere; the database is asked meanwhile.
+    answering = asyncio.ensure_future(
+        predictor.predict(
+            tx.tenant_id, questions, context=asked.context, source=source, strict=True, what_if=asked.what_if
+        )
     )
-    language = await _language(tx, asked.language)
+    try:
+        language = await _language(tx, asked.language)
+        found = await answering
+    finally:
+        answering.cancel()
     return [shown(tx, question, told, language, asked.reasons) for question, told in zip(questions, found, strict=True)]
 
 
@@ -54,7 +62,7 @@ async def _questions(tx: Tx, rows: Sequence[RowIn], inputs: DealInputs) -> list[
 
 
 async def _language(tx: Tx, wanted: str | None) -> str:
-    return wanted or (await tenants.tenant(tx)).locale[:2]
+    return wanted or (await tenants.locale(tx))[:2]
 
 
 def shown(tx: Tx, question: Question, told: Prediction, language: str, most_reasons: int) -> PredictionOut:
