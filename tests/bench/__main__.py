@@ -22,6 +22,8 @@ NAMES = (
     "features",
     "pit_join",
     "notify",
+    "agents",
+    "health",
 )
 
 
