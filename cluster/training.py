@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -26,7 +26,9 @@ from core.forecasting.history import history
 from core.kit.db import Database
 from core.settings import Settings
 from core.tenants import repository as tenants
+from training.backtest.leaks import Leak
 from training.forecasting import Report, train
+from training.leaks import in_deals
 
 if TYPE_CHECKING:
     from core.gateways.mlflow import Registry
@@ -69,9 +71,12 @@ async def fit(
         report = await asyncio.to_thread(
             train, histories, algorithm=algorithm, say=say, least=settings.forecasting.min_closed_deals
         )
+        leaks = await asyncio.to_thread(in_deals, histories or await _histories(db, tenant_id))
+        for leak in leaks:
+            say(f"leak: {leak.column} {leak.why}")
         say("logging to MLflow, registering, asking the gate")
         await before()
-        admitted = await _register(settings, db, scope, report)
+        admitted = await _register(settings, db, scope, report, leaks)
     finally:
         await db.close()
     return Made(report, admitted)
@@ -91,7 +96,7 @@ async def _histories(db: Database, tenant_id: UUID | None) -> list[DealHistory]:
     return found
 
 
-async def _register(settings: Settings, db: Database, scope: Scope, report: Report) -> Admitted:
+async def _register(settings: Settings, db: Database, scope: Scope, report: Report, leaks: Sequence[Leak]) -> Admitted:
     """Through the gate: the version, and what the gate said of it."""
     runs = await asyncio.to_thread(registry, settings)
     meta = unpack(report.bundle).meta
@@ -100,7 +105,7 @@ async def _register(settings: Settings, db: Database, scope: Scope, report: Repo
         metrics=report.metrics, baseline=report.baseline, parameters=report.parameters, deals=report.deals,
         fingerprint=report.fingerprint, inputs=tuple(feature.model_dump() for feature in meta.features),
         importance=await asyncio.to_thread(importance, report.bundle, report.held_out.inputs),
-        code=bootstrap.version(), learnt_until=meta.learnt_until,
+        code=bootstrap.version(), learnt_until=meta.learnt_until, leaks=tuple(leak.column for leak in leaks),
     )  # fmt: skip
     return await admit(
         db, bootstrap.object_store(settings), runs, scope, trained, base_rate=report.held_out.base_rate,

@@ -26,7 +26,7 @@ STRONG = 0.7
 MUCH = 0.05
 LATE_SHARE = 0.01
 MOST_ROWS = 12_000
-_BOOSTER = {
+BOOSTER = {
     "objective": "binary", "learning_rate": 0.1, "num_leaves": 15, "min_data_in_leaf": 40, "num_threads": 1,
     "verbosity": -1, "seed": 7, "deterministic": True, "force_row_wise": True,
 }  # fmt: skip
@@ -124,5 +124,5 @@ def _auc(deals: Deals, x: NDArray[np.float32], learn: NDArray[np.intp], judge: N
 
     if not x.shape[1] or len({*deals.won[learn]}) < 2 or len({*deals.won[judge]}) < 2:
         return 0.5
-    booster = lightgbm.train(_BOOSTER, lightgbm.Dataset(x[learn], deals.won[learn]), 60)
+    booster = lightgbm.train(BOOSTER, lightgbm.Dataset(x[learn], deals.won[learn]), 60)
     return float(roc_auc_score(deals.won[judge], booster.predict(x[judge], num_threads=1)))
