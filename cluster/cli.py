@@ -13,6 +13,7 @@ import typer
 from cluster.job_commands import jobs
 from cluster.model_commands import drift, models
 from cluster.tenant_commands import tenants
+from cluster.train_commands import train
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -26,7 +27,6 @@ app = typer.Typer(
 events = typer.Typer(no_args_is_help=True, help="Events that were given up, and running them again.")
 audit = typer.Typer(no_args_is_help=True, help="Audit trails: put down their heads, and check them.")
 forecast = typer.Typer(no_args_is_help=True, help="What tenants are told about their pipelines.")
-train = typer.Typer(no_args_is_help=True, help="Fit models on Ray.")
 features = typer.Typer(no_args_is_help=True, help="The feature store: backfill, refresh, history.")
 app.add_typer(audit, name="audit")
 app.add_typer(features, name="features")
@@ -98,37 +98,6 @@ def migrate() -> None:
     with EmbeddedServers(_settings()) as servers:
         bring(servers.settings)
     typer.echo("The schema is at its newest.")
-
-
-@train.command("table")
-def train_table(
-    file: Annotated[Path | None, typer.Argument(help="CSV or Parquet; else the file that the map names")] = None,
-    columns: Annotated[str, typer.Option(help="A column map, or the name of one in configs/training/tables")] = "",
-) -> None:
-    """Backtest win and loss on any table of deals, by date: nothing is tuned on the newest fifth."""
-    from core.kit.errors import BadInput
-    from training.backtest.show import run
-
-    try:
-        run(file, columns, typer.echo)
-    except BadInput as error:
-        typer.echo(error.detail, err=True)
-        raise typer.Exit(2) from None
-
-
-@train.command("forecasting")
-def train_forecasting(
-    algorithm: Annotated[str, typer.Option(help="Its recipe: configs/training/<algorithm>.yaml")] = "xgboost",
-    tenant: Annotated[UUID | None, typer.Option(help="Its deals alone; else those of all tenants")] = None,
-) -> None:
-    """Fit the odds of deals on what was closed, register the model and promote it."""
-    from cluster.embedded import EmbeddedServers
-    from cluster.training import train_forecasting as fit
-
-    with EmbeddedServers(_settings()) as servers:
-        report = asyncio.run(fit(servers.settings, tenant, typer.echo, algorithm=algorithm))
-    for name, value in report.metrics.items():
-        typer.echo(f"{name:18} {value:.3f}   logistic regression {report.baseline.get(name, float('nan')):.3f}")
 
 
 @app.command()

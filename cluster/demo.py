@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cluster import demo_tenant, report
-from cluster.training import train_forecasting
+from cluster.training import Asked, train_forecasting
 from cluster.up import running, wait_for_stop
 from core import bootstrap
 from core.datascience.models.pointers import CHAMPION, Scope, pointer_key
@@ -184,7 +184,8 @@ async def _model(settings: Settings, tenant_id: UUID) -> None:
     if await objects.exists(pointer_key("forecast", Scope.of_tenant(tenant_id), CHAMPION)):
         return
     with console.status("training the forecast on Ray") as status:
-        result = await train_forecasting(settings, tenant_id, lambda step: status.update(f"training: {step}"))
+        asked = Asked(tenant_id)
+        result = await train_forecasting(settings, asked, lambda stage, _: status.update(f"training: {stage}"))
     m = result.metrics
     told = f"AUC {m['auc']:.2f}, Brier {m['brier']:.3f}, ECE {m['ece']:.3f} on the newest fifth"
     console.print(f"[green]✓[/] forecast trained on {result.deals:,} closed deals: {told}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -23,12 +24,17 @@ from core.datascience.models.versions import Trained
 from core.deals import repository as deals
 from core.forecasting.features import DealHistory
 from core.forecasting.history import history
+from core.kit.clock import SystemClock
 from core.kit.db import Database
 from core.settings import Settings
 from core.tenants import repository as tenants
+from training import recipes
 from training.backtest.leaks import Leak
-from training.forecasting import Report, train
+from training.forecasting import Context, Report, train
 from training.leaks import in_deals
+from training.plots import pictures
+from training.run import Run, Tell, forget, opened, silent, sweep
+from training.run import asked as write_down
 
 if TYPE_CHECKING:
     from core.gateways.mlflow import Registry
@@ -46,11 +52,21 @@ class Made:
     admitted: Admitted
 
 
-async def train_forecasting(
-    settings: Settings, tenant_id: UUID | None, say: Say = lambda _: None, *, algorithm: str = "xgboost"
-) -> Report:
-    """Fit on one tenant's deals, or on those of all. Raises `NotEnoughDeals`, `RecipeError`."""
-    made = await fit(settings, tenant_id, say, algorithm=algorithm)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to train. `tenant_id` None: on the deals of all. `tune`: trials of a search for better parameters. `job`: a
+    name under which it goes on where it was killed."""
+
+    tenant_id: UUID | None = None
+    algorithm: str = "xgboost"
+    tune: int = 0
+    context: Context = "forecast"
+    job: str | None = None
+
+
+async def train_forecasting(settings: Settings, asked: Asked, tell: Tell = silent, say: Say = lambda _: None) -> Report:
+    """Raises `NotEnoughDeals`, `RecipeError`, `Conflict`. `say` hears of the gate."""
+    made = await fit(settings, asked, tell)
     for line in verdicts.tell(made.admitted.verdict, "en"):
         say(line)
     say(f"{made.admitted.row.name}@{made.admitted.row.version} is {made.admitted.row.status}")
@@ -58,27 +74,40 @@ async def train_forecasting(
 
 
 async def fit(
-    settings: Settings, tenant_id: UUID | None, say: Say = lambda _: None, *, algorithm: str = "xgboost",
-    before: Callable[[], Awaitable[None]] = _nothing,
-) -> Made:  # fmt: skip
+    settings: Settings, asked: Asked, tell: Tell = silent, *, before: Callable[[], Awaitable[None]] = _nothing
+) -> Made:
     """The same with the version that came of it. `before`: asked before anything is registered; raises where nobody
     wants it any more."""
+    recipe, how = recipes.forecasting(), recipes.of(asked.algorithm)
+    jobs = settings.data_dir / "training"
     db = bootstrap.database(settings, bootstrap.database_url(settings))
-    try:
-        say("reading deals")
-        histories = await _histories(db, tenant_id)
-        scope = Scope.of_tenant(tenant_id) if tenant_id else Scope.everybody()
-        report = await asyncio.to_thread(
-            train, histories, algorithm=algorithm, say=say, least=settings.forecasting.min_closed_deals
-        )
-        leaks = await asyncio.to_thread(in_deals, histories or await _histories(db, tenant_id))
-        for leak in leaks:
-            say(f"leak: {leak.column} {leak.why}")
-        say("logging to MLflow, registering, asking the gate")
-        await before()
-        admitted = await _register(settings, db, scope, report, leaks)
-    finally:
-        await db.close()
+    with ExitStack() as stack:
+        run = Run(on_ray=True, tell=tell)
+        if asked.job is not None:
+            await asyncio.to_thread(sweep, jobs, SystemClock().now())
+            folder = stack.enter_context(opened(jobs / asked.job))
+            write_down(folder, {"asked": asked, "recipe": recipe, "how": how})
+            run = Run(folder, on_ray=True, tell=tell)
+        try:
+            tell("reading deals", 0.0)
+            histories = [] if run.has("data") else await _histories(db, asked.tenant_id)
+            report = await asyncio.to_thread(
+                train, histories, recipe=recipe, how=how, run=run, tune=asked.tune, context=asked.context,
+                least=settings.forecasting.min_closed_deals,
+            )  # fmt: skip
+            tell("looking for leaks", 0.9)
+            leaks = await asyncio.to_thread(in_deals, histories or await _histories(db, asked.tenant_id))
+            for leak in leaks:
+                tell(f"leak: {leak.column} {leak.why}", 0.9)
+            tell("logging to MLflow, registering, asking the gate", 0.92)
+            await before()
+            scope = Scope.of_tenant(asked.tenant_id) if asked.tenant_id else Scope.everybody()
+            admitted = await _register(settings, db, scope, report, leaks)
+            if run.folder is not None:
+                forget(run.folder)
+        finally:
+            await db.close()
+    tell("done", 1.0)
     return Made(report, admitted)
 
 
@@ -105,12 +134,13 @@ async def _register(settings: Settings, db: Database, scope: Scope, report: Repo
         metrics=report.metrics, baseline=report.baseline, parameters=report.parameters, deals=report.deals,
         fingerprint=report.fingerprint, inputs=tuple(feature.model_dump() for feature in meta.features),
         importance=await asyncio.to_thread(importance, report.bundle, report.held_out.inputs),
-        code=bootstrap.version(), learnt_until=meta.learnt_until, leaks=tuple(leak.column for leak in leaks),
+        code=bootstrap.version(), learnt_until=meta.learnt_until,
     )  # fmt: skip
     return await admit(
         db, bootstrap.object_store(settings), runs, scope, trained, base_rate=report.held_out.base_rate,
         score=report.held_out.said_by, cost=await asyncio.to_thread(measure, report.bundle),
         limits=limits(settings),
+        files=await asyncio.to_thread(pictures, report),
     )  # fmt: skip
 
 

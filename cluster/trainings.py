@@ -17,8 +17,6 @@ from core.kit.log import logger
 from core.settings import Settings
 
 log = logger("training")
-_STEPS = 6
-"""What a training says of itself on its way, about."""
 
 
 def carry_out(settings: Settings, tenant_id: UUID, training_id: UUID) -> None:
@@ -73,9 +71,11 @@ async def _make(settings: Settings, mine: Claim, diary: Diary) -> Admitted:
         from cluster.drift import redrawn
 
         return await redrawn(settings, str(mine.version_id), mine.tenant_id)
-    from cluster.training import fit
+    from cluster.training import Asked, fit
 
-    made = await fit(settings, mine.tenant_id, diary.say, algorithm=mine.algorithm, before=diary.write)
+    # Its name is its own: when its process dies, who claims it next goes on where it was.
+    asked = Asked(mine.tenant_id, mine.algorithm, job=str(mine.training_id))
+    made = await fit(settings, asked, diary.tell, before=diary.write)
     return made.admitted
 
 
@@ -87,13 +87,16 @@ class Diary:
         self._mine = mine
         self._lease_s = lease_s
         self._said: deque[str] = deque()
-        self._lines = 0
+        self._stage, self._share = "", 0.0
         self._news = asyncio.Event()
         self._turn = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
 
-    def say(self, text: str) -> None:
-        self._said.append(text)
+    def tell(self, stage: str, share: float) -> None:
+        """`training.run.Tell`: a stage is said once, however often its share is told."""
+        if stage != self._stage:
+            self._said.append(stage)
+        self._stage, self._share = stage, share
         self._loop.call_soon_threadsafe(self._news.set)
 
     async def keep(self) -> None:
@@ -118,8 +121,6 @@ class Diary:
         async with self._turn:
             self._news.clear()
             lines = [*self._said, *more]
-            progress = min(0.95, (self._lines + len(lines)) / _STEPS)
-            await work.report(self._db, self._mine, self._lease_s, lines, progress)
+            await work.report(self._db, self._mine, self._lease_s, lines, min(0.95, self._share))
             for _ in range(len(lines) - len(more)):
                 self._said.popleft()
-            self._lines += len(lines)

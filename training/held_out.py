@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from core.datascience.models.bundle import unpack
 from core.datascience.models.calibration import Calibration
-from core.datascience.models.evidence import Evidence, number
+from core.datascience.models.evidence import Evidence
 from core.datascience.models.scorers import Inputs, open_scorer
-from core.forecasting.features import DealHistory
 from core.kit.errors import BadAnswer
 
 if TYPE_CHECKING:
@@ -44,20 +41,3 @@ class HeldOut:
         x = self.inputs.x[:, [self.names.index(name) for name in opened.meta.names]]
         inputs = Inputs(np.ascontiguousarray(x), self.inputs.events, self.inputs.lengths)
         return Calibration.from_json(opened.meta.calibration).probability(scorer.margins(inputs))
-
-
-def evidence(
-    closed: Sequence[DealHistory], deal: NDArray[np.int64], at_s: Floats, won: Floats, said: Floats
-) -> Evidence:
-    """`deal` numbers the rows' deals in `closed`. The same deal at the same moment has the same numbers in any
-    training."""
-    import numpy as np
-
-    names = [_name(history) for history in closed]
-    row = [number(names[d], datetime.fromtimestamp(s, UTC).isoformat()) for d, s in zip(deal, at_s, strict=True)]
-    return Evidence(np.array(row, np.int64), np.array([number(names[d]) for d in deal], np.int64), won, said)
-
-
-def _name(history: DealHistory) -> str:
-    """A simulated deal has no id, and is known by its days."""
-    return str(history.deal_id or f"{history.opened_at.isoformat()} {history.closed_at} {history.value_cents}")

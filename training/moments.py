@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from core.forecasting.features import NAMES, DealHistory, build
+from core.datascience.models.evidence import number
+from core.forecasting.features import NAMES, DealHistory, build, value_at
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +31,10 @@ class Snapshots:
     weight: NDArray[np.float64]  # for fitting: each deal counts once
     at_s: NDArray[np.float64]  # the moment, in seconds since 1970
     end_s: NDArray[np.float64]  # of the deal; infinite: still open
-    deal: NDArray[np.int64]
+    growth: NDArray[np.float64]  # the value that it has in the end over the value that it had then
+    deal: NDArray[np.int64]  # its place in the order given
+    key: NDArray[np.int64]  # of the deal, the same in any training
+    row: NDArray[np.int64]  # of the deal and the moment, the same in any training
 
     @property
     def days_left(self) -> NDArray[np.float64]:
@@ -41,7 +45,7 @@ class Snapshots:
         import numpy as np
 
         seen = hashlib.sha256(self.x.tobytes())
-        for column in (self.won, self.at_s, self.end_s):
+        for column in (self.won, self.at_s, self.end_s, self.growth):
             seen.update(np.ascontiguousarray(column).tobytes())
         return seen.hexdigest()[:16]
 
@@ -51,18 +55,27 @@ def snapshots(histories: Sequence[DealHistory], *, every_days: float, until: dat
     import numpy as np
 
     rows: list[list[float]] = []
-    rest: list[tuple[float, float, float, float, int]] = []
-    for number, history in enumerate(histories):
+    rest: list[tuple[float, ...]] = []
+    numbers: list[tuple[int, int, int]] = []
+    for place, history in enumerate(histories):
         when = moments(history, every_days, until)
         end_s = history.closed_at.timestamp() if history.closed_at else math.inf
         won = math.nan if history.won is None else float(history.won)
+        name = _name(history)
         for moment in when:
             features = build(history, moment)
             rows.append([math.nan if (v := features[name]) is None else v for name in NAMES])
-            rest.append((won, 1 / len(when), moment.timestamp(), end_s, number))
-    won_, weight, at_s, end_s_, deal = np.array(rest, np.float64).reshape(-1, 5).T
+            growth = history.value_cents / value_at(history, moment) if value_at(history, moment) else 1.0
+            rest.append((won, 1 / len(when), moment.timestamp(), end_s, growth))
+            numbers.append((place, number(name), number(name, moment.isoformat())))
     x = np.array(rows, np.float32).reshape(-1, len(NAMES))
-    return Snapshots(x, won_, weight, at_s, end_s_, deal.astype(np.int64))
+    columns = np.array(rest, np.float64).reshape(-1, 5).T
+    return Snapshots(x, *columns, *np.array(numbers, np.int64).reshape(-1, 3).T)
+
+
+def _name(history: DealHistory) -> str:
+    """A simulated deal has no id, and is known by its days."""
+    return str(history.deal_id or f"{history.opened_at.isoformat()} {history.closed_at} {history.value_cents}")
 
 
 def moments(history: DealHistory, every_days: float, until: datetime | None = None) -> list[datetime]:

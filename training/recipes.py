@@ -155,13 +155,13 @@ class LightgbmRecipe(AlgorithmRecipe):
 
 class LstmRecipe(AlgorithmRecipe):
     algorithm: Literal["lstm"]
-    epochs: PositiveInt = 12
+    epochs: PositiveInt = 6
     batch: PositiveInt = 256
     hidden: PositiveInt = 32
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     learning_rate: PositiveFloat = 0.003
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    checkpoint_every_epochs: PositiveInt = Field(4, description="Each costs about two seconds on Ray Train")
+    checkpoint_every_epochs: PositiveInt = Field(2, description="Each costs about two seconds on Ray Train")
     seed: int = 7
 
 
@@ -175,6 +175,10 @@ class EnsembleRecipe(AlgorithmRecipe):
         if len(self.members) < 2 or len(set(self.members)) != len(self.members):
             raise ValueError("an ensemble has at least two members, each once")
         return self
+
+    def how(self) -> dict[str, Any]:
+        """With the recipes of the members, as they stand in their own files."""
+        return {"members": {name: of(name).how() for name in self.members}, "folds": self.folds}
 
 
 class CustomersRecipe(Part):
@@ -206,6 +210,10 @@ def of(algorithm: str) -> AlgorithmRecipe:
     if algorithm not in _KINDS:
         raise RecipeError(f"There is no algorithm {algorithm}. Choose one of {', '.join(ALGORITHMS)}.")
     return read(algorithm, _KINDS[algorithm])
+
+
+def name_of(how: AlgorithmRecipe) -> str:
+    return str(getattr(how, "algorithm"))  # noqa: B009 - each kind declares its own
 
 
 def read(name: str, kind: type[R]) -> R:

@@ -75,7 +75,7 @@ def build(history: DealHistory, as_of: datetime) -> dict[str, float | None]:
     """Every feature of `NAMES`; None where it is not known. What lies after `as_of` is not looked at."""
     changes = [c for c in history.stage_changes if c.at <= as_of and c.stage in _OPEN]
     contacts = [a for a in history.activities if a.at <= as_of]
-    value_cents = _then(history.value_was, as_of, history.value_cents)
+    value_cents = value_at(history, as_of)
     expected_close_on = _then(history.expected_close_was, as_of, history.expected_close_on)
     row: dict[str, float | None] = {
         "log_value": math.log1p(value_cents / 100),
@@ -90,6 +90,11 @@ def build(history: DealHistory, as_of: datetime) -> dict[str, float | None]:
     for name in SOURCES:
         row[f"source_{name}"] = float(history.source == name)
     return {name: row[name] for name in NAMES}
+
+
+def value_at(history: DealHistory, as_of: datetime) -> int:
+    """In cents, as it stood then."""
+    return _then(history.value_was, as_of, history.value_cents)
 
 
 def _then(was: Sequence[tuple[datetime, T]], as_of: datetime, now: T) -> T:

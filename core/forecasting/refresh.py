@@ -9,9 +9,11 @@ from uuid import UUID
 
 from core.deals import repository as deals
 from core.deals.model import Deal
+from core.deals.repository import Story
 from core.forecasting import features, repository, rules
 from core.forecasting.history import history
 from core.forecasting.model import Forecast
+from core.forecasting.sequence import sequence
 from core.kit.db import Tx
 from core.kit.events import Event, EventType
 from core.kit.ids import new_id
@@ -51,12 +53,18 @@ async def predict(
 
 
 async def asked(tx: Tx, wanted: Sequence[Deal]) -> list[Question]:
-    """What the model is asked about these deals, as they stand now."""
+    """What the model is asked about these deals, as they stand now, with what happened to them for models that read
+    sequences."""
     now = tx.clock.now()
-    return [
-        Question(features.build(history(story), now), segment=story.deal.segment, deal_id=story.deal.id)
-        for story in await deals.stories(tx, wanted)
-    ]
+    return [_question(story, now) for story in await deals.stories(tx, wanted)]
+
+
+def _question(story: Story, now: datetime) -> Question:
+    lived = history(story)
+    return Question(
+        features.build(lived, now), segment=story.deal.segment, deal_id=story.deal.id,
+        events=tuple(tuple(step) for step in sequence(lived, now)),
+    )  # fmt: skip
 
 
 def _row(

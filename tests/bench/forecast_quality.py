@@ -43,7 +43,7 @@ def run() -> None:
 
 
 def simulated() -> None:
-    reports = [train([deal.history for deal in simulate(until=UNTIL, seed=seed)], on_ray=False) for seed in SEEDS]
+    reports = [train([deal.history for deal in simulate(until=UNTIL, seed=seed)]) for seed in SEEDS]
     ours = {name: statistics.mean(report.metrics[name] for report in reports) for name in reports[0].metrics}
     peer = {name: statistics.mean(report.baseline[name] for report in reports) for name in reports[0].baseline}
     _lines("simulated", ours, peer)

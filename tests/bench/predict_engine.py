@@ -37,7 +37,7 @@ class Fitted:
 
 def fitted() -> Fitted:
     deals = simulate(until=UNTIL)
-    report = train([deal.history for deal in deals], on_ray=False)
+    report = train([deal.history for deal in deals])
     return Fitted(report.bundle, build(next(deal.history for deal in deals if deal.history.won is None), UNTIL))
 
 

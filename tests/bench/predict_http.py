@@ -13,7 +13,7 @@ import httpx2
 
 from cluster.demo_tenant import load_pipeline
 from cluster.local import LocalCluster, free_port
-from cluster.training import train_forecasting
+from cluster.training import Asked, train_forecasting
 from core import bootstrap
 from core.forecasting.features import NAMES
 from tests.bench.harness import cluster, line, quantile
@@ -60,7 +60,7 @@ async def _train(running: LocalCluster, tenant_id: UUID, user_id: UUID) -> None:
         await load_pipeline(db, tenant_id, user_id, count=1500)
     finally:
         await db.close()
-    await train_forecasting(running.settings, tenant_id)
+    await train_forecasting(running.settings, Asked(tenant_id))
 
 
 def _side_by_side(

@@ -20,7 +20,7 @@ from sqlalchemy import make_url
 
 from cluster.demo_tenant import load_pipeline
 from cluster.local import LocalCluster
-from cluster.training import train_forecasting
+from cluster.training import Asked, train_forecasting
 from core import bootstrap
 from training.forecasting import Report
 
@@ -65,7 +65,7 @@ class House:
         """Give the tenant a year and a half of deals and a model of its own."""
         [(owner,)] = self.rows("SELECT id FROM users WHERE tenant_id = %s", tenant_id)
         await self._deals(tenant_id, owner, 1500)  # fewer may not get past the gate
-        return await train_forecasting(self.settings, UUID(tenant_id))
+        return await train_forecasting(self.settings, Asked(UUID(tenant_id)))
 
     def trainer(self) -> User:
         """Somebody who may train, of a new tenant with closed deals."""

@@ -16,15 +16,12 @@ import pytest
 from core.datascience.models.bundle import unpack
 from core.datascience.predictions.served import Served
 from core.forecasting.features import NAMES, DealHistory, StageChange, build
+from core.forecasting.sequence import sequence
 from core.ports import Question
 from training import recipes
+from training.data import NotEnoughDeals
 from training.forecasting import (
-    NotEnoughDeals,
     Report,
-    fit_plain,
-    margins,
-    odds,
-    platt,
     train,
 )
 from training.moments import moments, snapshots
@@ -39,7 +36,7 @@ def histories(deals: int, seed: int) -> list[DealHistory]:
 
 
 def fit(found: Sequence[DealHistory], **how: Any) -> Report:
-    return train(found, how=recipes.of("xgboost").changed(how), on_ray=False)
+    return train(found, how=recipes.of("xgboost").changed(how))
 
 
 def meta(report: Report) -> dict[str, Any]:
@@ -221,42 +218,33 @@ def test_a_deal_lies_whole_on_one_side_of_the_split() -> None:
     assert turned(cut).metrics != plain.metrics
 
 
-# ── calibration ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── every algorithm ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+QUICK: dict[str, dict[str, Any]] = {
+    "logistic": {}, "lightgbm": {"rounds": 20}, "lstm": {"epochs": 1, "hidden": 4}, "ensemble": {"folds": 2},
+}  # fmt: skip
 
 
-def test_platt_finds_the_curve_that_made_the_outcomes() -> None:
-    rng = np.random.default_rng(4)
-    margin = rng.normal(0, 2, 40_000)
-    won = (rng.uniform(size=margin.size) < odds(margin, 0.5, -0.7)).astype(float)
-    assert platt(margin, won) == pytest.approx((0.5, -0.7), abs=0.05)
+@pytest.mark.parametrize("algorithm", QUICK)
+def test_each_algorithm_comes_to_a_bundle_that_serves(algorithm: str) -> None:
+    """On deals and moments, never on those that measure; what is measured is what serving says."""
+    found = histories(300, 5)
+    report = train(found, how=recipes.of(algorithm).changed(QUICK[algorithm]))
+    assert meta(report)["algorithm"] == algorithm
+    assert report.held_out.said_by(report.bundle) == pytest.approx(report.held_out.evidence.said, abs=1e-6)
+    assert 0.5 < report.metrics["auc"] < 0.95
+    served = Served(report.bundle, basis="tenant", version="1")
+    deal = next(history for history in found if history.won is None)
+    steps = tuple(tuple(step) for step in sequence(deal, UNTIL))
+    [told] = served.predict([Question(build(deal, UNTIL), events=steps)])
+    assert told.low <= told.probability <= told.high
+    assert served.reads_sequences == (algorithm == "lstm")
+    assert ("events" in {reason.feature for reason in told.reasons}) == (algorithm == "lstm")
 
 
-def test_platt_stays_at_what_it_is_given_where_little_is_known() -> None:
-    slope, shift = platt(np.array([0.1]), np.array([1.0]))
-    assert slope == pytest.approx(1, abs=0.2)
-    assert abs(shift) < 0.5
-
-
-def test_platt_never_turns_the_order_round_and_survives_separated_outcomes() -> None:
-    margin = np.linspace(-3, 3, 200)
-    assert platt(margin, (margin < 0).astype(float))[0] == 0.05
-    slope, shift = platt(margin, (margin > 0).astype(float))
-    assert np.isfinite([slope, shift]).all()
-    assert slope > 1
-
-
-def test_odds_stay_probabilities_at_any_margin() -> None:
-    found = odds(np.array([-1e9, 0.0, 1e9]), 1.0, 0.0)
-    assert (found > 0).all()
-    assert (found < 1).all()
-    assert found[1] == 0.5
-
-
-def test_any_table_can_be_fitted_with_the_same_booster() -> None:
-    rng = np.random.default_rng(3)
-    x = rng.normal(size=(800, 2)).astype(np.float32)
-    y = (x[:, 0] > 0).astype(float)
-    model = fit_plain(x, y, np.ones(800), recipes.of("xgboost").changed({"rounds": 30}).how(), ("signal", "noise"))
-    said = margins(model, x, ("signal", "noise"))
-    assert said.shape == (800,)
-    assert np.mean((said > 0) == (y > 0)) > 0.95
+def test_risk_is_the_other_side_of_the_odds() -> None:
+    found = histories(300, 5)
+    [win, risk] = [train(found, algorithm="logistic", context=context) for context in ("forecast", "risk")]
+    assert meta(risk)["context"] == "risk"
+    assert risk.held_out.evidence.won.tolist() == (1 - win.held_out.evidence.won).tolist()
+    assert risk.metrics["auc"] == pytest.approx(win.metrics["auc"], abs=0.02)

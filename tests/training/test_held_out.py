@@ -25,7 +25,7 @@ def histories() -> list[object]:
 
 @pytest.fixture(scope="module")
 def report(histories: list[object]) -> Report:
-    return train(histories, on_ray=False)  # type: ignore[arg-type]
+    return train(histories)  # type: ignore[arg-type]
 
 
 def test_a_bundle_says_of_the_rows_what_its_training_kept(report: Report) -> None:
@@ -43,7 +43,7 @@ def test_columns_are_found_by_name(report: Report) -> None:
 
 def test_a_deal_has_the_same_numbers_in_another_training(histories: list[object], report: Report) -> None:
     """With the oldest left out the cut lies elsewhere; the rows that both hold out have the same outcomes."""
-    other = train(histories[60:], on_ray=False)  # type: ignore[arg-type]
+    other = train(histories[60:])  # type: ignore[arg-type]
     one, two = report.held_out.evidence, other.held_out.evidence
     met = common(one, two)
     assert len(met.won) > 100

@@ -19,7 +19,7 @@ from core.datascience.models.model import ModelVersion
 from core.datascience.models.quality import quality
 from core.datascience.models.scorers import Inputs, Scorer, open_scorer
 from core.datascience.models.versions import Trained
-from core.kit.errors import Conflict
+from core.kit.errors import BadAnswer, Conflict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,6 +92,10 @@ def margins(bundle: Bundle, scorer: Scorer, rows: Sequence[Outcome]) -> NDArray[
 
 
 def said_by(raw: bytes, rows: Sequence[Outcome]) -> NDArray[np.float64]:
-    """What a bundle says of logged inputs, after its own calibration, (rows,)."""
+    """What a bundle says of logged inputs, after its own calibration, (rows,). Raises `BadAnswer` where it reads
+    sequences and the rows were logged by one that reads none."""
     bundle = unpack(raw)
-    return Calibration.from_json(bundle.meta.calibration).probability(margins(bundle, open_scorer(bundle), rows))
+    scorer = open_scorer(bundle)
+    if scorer.channels and not any(outcome.input.get("events") for outcome in rows):
+        raise BadAnswer("The model reads sequences, and these rows have none.")
+    return Calibration.from_json(bundle.meta.calibration).probability(margins(bundle, scorer, rows))

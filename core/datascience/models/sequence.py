@@ -4,6 +4,9 @@ the samples of `background.npz`.
 
 A sequence counts as one feature. The shares add up to the margin exactly, since every walk ends there; how far each is
 from its true value is measured in the tests. Walks are drawn from one seed, so the same input has the same reasons.
+
+A network with an input `which`, int64 (rows,), reads each sequence once, however many rows share it: explaining takes
+some thousand rows over a few sequences.
 """
 
 from __future__ import annotations
@@ -40,7 +43,9 @@ class SequenceScorer:
             self._background = Inputs(
                 held["static"].astype(np.float32), held["events"].astype(np.float32), held["lengths"].astype(np.int64)
             )
-        if not inputs <= {"events", "lengths", "static"} or self._background.x.shape[1] != len(bundle.meta.names):
+        if not inputs <= {"events", "lengths", "static", "which"} or self._background.x.shape[1] != len(
+            bundle.meta.names
+        ):
             raise BadAnswer("The network takes other inputs than its bundle names. Train it again.")
         self.channels = _given(self._background)[0].shape[2]
         self._inputs = inputs
@@ -65,7 +70,7 @@ class SequenceScorer:
     ) -> NDArray[np.float64]:
         import numpy as np
 
-        fed = {"static": x, "events": events, "lengths": lengths}
+        fed = {"static": x, "events": events, "lengths": lengths, "which": np.arange(len(x))}
         [margin] = self._session.run(["margin"], {name: fed[name] for name in self._inputs})
         return np.asarray(margin, np.float64).ravel()
 
@@ -88,10 +93,33 @@ class SequenceScorer:
         # place[w, f]: when walk w takes f in; known[w, s, f]: is it in after s steps?
         place = np.argsort(order, axis=1)
         known = place[:, None, :] < np.arange(players + 1)[None, :, None]
-        values = self.margins(_mixed(x, events, length, back, start, known)).reshape(len(order), players + 1)
+        if "which" in self._inputs:
+            values = self._shared(x, events, length, start, known)
+        else:
+            values = self.margins(_mixed(x, events, length, back, start, known))
+        values = values.reshape(len(order), players + 1)
         shares = np.zeros(players)
         np.add.at(shares, order.ravel(), np.diff(values, axis=1).ravel())
         return np.append(shares / len(order), values[:, 0].mean())
+
+    def _shared(
+        self, x: NDArray[np.float32], events: NDArray[np.float32], length: np.int64, start: NDArray[np.int64],
+        known: NDArray[np.bool_],
+    ) -> NDArray[np.float64]:  # fmt: skip
+        """Margins of the same rows as `_mixed` makes: the row's own sequence is the last."""
+        import numpy as np
+
+        back_events, back_lengths = _given(self._background)
+        steps = max(events.shape[0], back_events.shape[1])
+        every = np.zeros((len(back_events) + 1, steps, self.channels), np.float32)
+        every[:-1, : back_events.shape[1]], every[-1, : events.shape[0]] = back_events, events
+        fed = {
+            "events": every, "lengths": np.append(back_lengths, length),
+            "static": np.where(known[:, :, :-1], x, self._background.x[start][:, None, :]).reshape(-1, len(x)),
+            "which": np.where(known[:, :, -1], len(back_events), start[:, None]).ravel(),
+        }  # fmt: skip
+        [margin] = self._session.run(["margin"], fed)
+        return np.asarray(margin, np.float64).ravel()
 
 
 def _given(inputs: Inputs) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -22,7 +22,7 @@ from core.datascience.models.pointers import CHALLENGER, CHAMPION, Alias, Pointe
 from core.datascience.predictions import fallback
 from core.datascience.predictions.held import Held, HeldModels, Use
 from core.datascience.predictions.log import Logged, PredictionLog
-from core.datascience.predictions.served import Served, refuse_unknown
+from core.datascience.predictions.served import Served, refuse_unknown, without_events
 from core.kit.errors import BadInput, FieldProblem, Invalid
 from core.kit.log import logger
 from core.ports import Clock, ObjectStore, Prediction, Question
@@ -100,7 +100,7 @@ class PredictionEngine:
         if champion is None:
             told = await self.fallback(tenant_id, context)
             found = [told for _ in rows]
-            self._write(tenant_id, rows, found, source, begun)
+            self._write(tenant_id, without_events(rows), found, source, begun)
             return found
         challenger = await self._held(context, scope, CHALLENGER)
         mine = [self._is_challengers(row, challenger) for row in rows]
@@ -112,7 +112,9 @@ class PredictionEngine:
             if strict:
                 served.check(some)
             parts[with_challenger] = await self._answer(served, some, what_if)
-            self._write(tenant_id, some, parts[with_challenger], source, begun, challenger=with_challenger)
+            self._write(
+                tenant_id, served.read_of(some), parts[with_challenger], source, begun, challenger=with_challenger
+            )
         if challenger.served is not None and challenger.pointer is not None and not challenger.pointer.share:
             self._in_shadow(tenant_id, rows, challenger.served, source)
         turns = {his: iter(part) for his, part in parts.items()}
@@ -159,7 +161,7 @@ class PredictionEngine:
         except BadInput as error:
             log.warning("shadow_failed", version=served.version, error=type(error).__name__)
             return
-        self._write(tenant_id, rows, found, source, begun, challenger=True, shadow=True)
+        self._write(tenant_id, served.read_of(rows), found, source, begun, challenger=True, shadow=True)
 
     def _write(
         self, tenant_id: UUID, rows: Sequence[Question], found: Sequence[Prediction], source: str, begun: float, *,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -89,6 +90,10 @@ class Served:
     @property
     def reads_sequences(self) -> bool:
         return self._scorer.channels > 0
+
+    def read_of(self, rows: Sequence[Question]) -> Sequence[Question]:
+        """What of them the model reads, and is worth keeping."""
+        return rows if self.reads_sequences else without_events(rows)
 
     def check(self, rows: Sequence[Question]) -> None:
         """Raises `Invalid` that names each feature which the model does not know."""
@@ -208,6 +213,10 @@ class Served:
             known_there = [(action, q) for action, q, out in judged if already.issuperset(out)]
             found.append(what_if.advice(p, known_there, better=better))
         return found
+
+
+def without_events(rows: Sequence[Question]) -> list[Question]:
+    return [dataclasses.replace(row, events=()) if row.events else row for row in rows]
 
 
 def refuse_unknown(rows: Sequence[Question], names: frozenset[str]) -> None:
