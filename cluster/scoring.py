@@ -24,6 +24,8 @@ BLOCKS = 4
 """Of the input, for each worker."""
 BATCH = 4096
 """Rows that a worker takes at once."""
+SMALL_BYTES = 256 << 20
+"""Of a file that is read at once."""
 Make = Callable[[], BatchScorer]
 
 
@@ -59,8 +61,8 @@ def run(rows: Dataset, job: Job, make: Make) -> Scored:
     if job.out.exists() and any(job.out.iterdir()):
         raise BadInput(f"{job.out} holds files already. Name a folder that is empty or not there.")
     answered = rows.map_batches(
-        Worker, fn_constructor_args=(make,), batch_size=BATCH, batch_format="numpy", concurrency=job.workers,
-        num_cpus=0.5,
+        Worker, fn_constructor_args=(make, str(job.tenant_id)), batch_size=BATCH, batch_format="numpy",
+        concurrency=job.workers, num_cpus=0.5,
     )  # fmt: skip
     answered.write_parquet(str(job.out.resolve()))
     files = sorted(job.out.glob("*.parquet"))
@@ -75,51 +77,59 @@ def scorer(settings: Settings, job: Job) -> BatchScorer:
 
 
 class Worker:
-    """Answers batch after batch."""
+    """Answers batch after batch of one tenant's rows."""
 
-    def __init__(self, make: Make) -> None:
+    def __init__(self, make: Make, tenant_id: str) -> None:
         self._loop = asyncio.new_event_loop()
         self._scorer = make()
-
-    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        return self._loop.run_until_complete(self._scorer.score(batch))
-
-
-def _read(settings: Settings, job: Job) -> Dataset:
-    import ray.data
-
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    if job.source is None:
-        rows = asyncio.run(_open_deals(settings, job.tenant_id))
-        if not rows:
-            raise NotFound("This tenant has no open deals.")
-        return ray.data.from_items(rows, override_num_blocks=max(job.workers, len(rows) // BATCH))
-    if not job.source.exists():
-        raise NotFound(f"There is no file {job.source}.")
-    readers = {".parquet": ray.data.read_parquet, ".csv": ray.data.read_csv}
-    reader = readers.get(job.source.suffix)
-    if reader is None:
-        raise BadInput(f"{job.source.name}: a Parquet or CSV file is wanted, named .parquet or .csv.")
-    tenant_id = str(job.tenant_id)
-    return named(reader(str(job.source.resolve())), tenant_id, job.workers)
-
-
-def named(rows: Dataset, tenant_id: str, workers: int) -> Dataset:
-    """Rows of one tenant, in blocks that workers can share: a small file is read as one."""
-    return rows.repartition(BLOCKS * workers).map_batches(Named(tenant_id), batch_format="numpy")
-
-
-class Named:
-    """Says of rows whose they are."""
-
-    def __init__(self, tenant_id: str) -> None:
         self._tenant_id = tenant_id
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         import numpy as np
 
         rows = len(next(iter(batch.values())))
-        return {**batch, "tenant_id": np.full(rows, self._tenant_id)}
+        return self._loop.run_until_complete(self._scorer.score({**batch, "tenant_id": np.full(rows, self._tenant_id)}))
+
+
+def _read(settings: Settings, job: Job) -> Dataset:
+    import pyarrow as pa
+    import ray.data
+
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    if job.source is not None:
+        return opened(job.source, job.workers)
+    rows = asyncio.run(_open_deals(settings, job.tenant_id))
+    if not rows:
+        raise NotFound("This tenant has no open deals.")
+    return _blocks(pa.Table.from_pylist(rows), job.workers)
+
+
+def opened(source: Path, workers: int) -> Dataset:
+    """A Parquet or CSV file, in blocks that workers can share. A small one is read here: for it, processes that list,
+    read and part it take longer to begin than the work. Raises `NotFound`, `BadInput`."""
+    import pyarrow.csv
+    import pyarrow.parquet
+    import ray.data
+
+    if not source.exists():
+        raise NotFound(f"There is no file {source}.")
+    if source.suffix not in (".parquet", ".csv"):
+        raise BadInput(f"{source.name}: a Parquet or CSV file is wanted, named .parquet or .csv.")
+    if source.stat().st_size <= SMALL_BYTES:
+        here = pyarrow.parquet.read_table if source.suffix == ".parquet" else pyarrow.csv.read_csv
+        table = here(str(source))
+        if not table.num_rows:
+            raise BadInput(f"{source.name} holds no rows.")
+        return _blocks(table, workers)
+    reader = ray.data.read_parquet if source.suffix == ".parquet" else ray.data.read_csv
+    return reader(str(source.resolve())).repartition(BLOCKS * workers)
+
+
+def _blocks(table: Any, workers: int) -> Dataset:
+    import ray.data
+
+    size = -(-table.num_rows // (BLOCKS * workers))
+    return ray.data.from_arrow([table.slice(at, size).combine_chunks() for at in range(0, table.num_rows, size)])
 
 
 async def _open_deals(settings: Settings, tenant_id: UUID) -> list[dict[str, Any]]:
@@ -132,9 +142,9 @@ async def _open_deals(settings: Settings, tenant_id: UUID) -> list[dict[str, Any
             ids = [deal.id for deal in await deals.open_deals(tx)]
             for at in range(0, len(ids), PAGE):
                 for question in await bootstrap.deal_inputs(tx, ids[at : at + PAGE]):
-                    about = {"tenant_id": str(tenant_id), "deal_id": str(question.deal_id)}
+                    about = {"deal_id": str(question.deal_id), "segment": question.segment or ""}
                     values = {n: float("nan") if v is None else float(v) for n, v in question.features.items()}
-                    found.append({**about, "segment": question.segment or "", **values})
+                    found.append({**about, **values})
     finally:
         await db.close()
     return found

@@ -59,7 +59,7 @@ def _on_ray(bundle: bytes, rows: np.ndarray) -> float:  # type: ignore[type-arg]
     import pyarrow.parquet as parquet
     import ray
 
-    from cluster.scoring import Job, named, run
+    from cluster.scoring import Job, opened, run
 
     with tempfile.TemporaryDirectory(prefix="salesedge-bench-") as at:
         tenant, url = uuid4(), f"file:{at}/objects"
@@ -75,8 +75,7 @@ def _on_ray(bundle: bytes, rows: np.ndarray) -> float:  # type: ignore[type-arg]
             context.enable_progress_bars = False
             job = Job(tenant, Path(at) / "out", workers=WORKERS)
             begun = time.perf_counter()
-            read = named(ray.data.read_parquet(str(source)), str(tenant), WORKERS)
-            done = run(read, job, lambda: scorer(url))
+            done = run(opened(source, WORKERS), job, lambda: scorer(url))
             passed_s = time.perf_counter() - begun
         finally:
             ray.shutdown()

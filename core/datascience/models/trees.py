@@ -79,10 +79,12 @@ class LeafTables:
         import numpy as np
 
         found = np.zeros((len(x), self._features + 1))
-        for row, into in zip(x, found, strict=True):
-            values, unknown = np.append(row, np.float32(0)), bool(np.isnan(row).any())
+        rows = np.zeros((len(x), self._features + 1), np.float32)
+        rows[:, :-1] = x
+        unknown = np.asarray(np.isnan(x).any(axis=1), np.bool_)
+        for row, into, some in zip(rows, found, unknown, strict=True):
             for group in self._groups:
-                into += group.shares(values, unknown)
+                into += group.shares(row, bool(some))
         found[:, -1] = self._base
         return found
 

@@ -127,8 +127,8 @@ class Served:
         import numpy as np
 
         odds, impacts = self._explained(inputs)
-        ends = np.array([self._odds.interval(p) if self._odds else (0.0, 1.0) for p in odds.tolist()]).reshape(-1, 2)
-        found: dict[str, NDArray[Any]] = {"probability": odds, "low": ends[:, 0], "high": ends[:, 1]}
+        ends = self._odds.intervals(odds) if self._odds else (np.zeros(len(odds)), np.ones(len(odds)))
+        found: dict[str, NDArray[Any]] = {"probability": odds, "low": ends[0], "high": ends[1]}
         for name, by in (("days", self._days), ("amount", self._amount)):
             low, middle, high = by.of_all(inputs.x)
             found |= {f"{name}_low": low, name: middle, f"{name}_high": high}

@@ -203,3 +203,11 @@ def test_a_miss_aims_higher_and_a_hit_a_little_lower() -> None:
     width.seen(1.0, missed=False)
     assert after_a_miss - 0.9 == pytest.approx(0.018)
     assert width.level - after_a_miss == pytest.approx(-0.002)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.floats(1, 500), st.floats(0, 2))
+def test_many_intervals_at_once_are_those_of_each(said: list[float], evidence: float, drift: float) -> None:
+    made = OddsInterval((0.25, 0.5), (evidence, 2 * evidence, 7.0), drift)
+    together = np.array(made.intervals(np.array(said))).T
+    np.testing.assert_allclose(together, [made.interval(p) for p in said], rtol=1e-9, atol=1e-12)

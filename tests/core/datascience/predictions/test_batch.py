@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 
-from cluster.scoring import Named, Worker
+from cluster.scoring import Worker
 from core.datascience.models.pointers import Scope
 from core.datascience.predictions.batch import BatchScorer, Columns
 from core.datascience.predictions.log import PredictionLog
@@ -108,7 +108,8 @@ async def test_a_deal_that_is_none_is_refused(db: Database) -> None:
 
 def test_a_worker_answers_batch_after_batch() -> None:
     tenant = uuid4()
-    worker = Worker(lambda: BatchScorer(Shop().engine, VirtualClock(NOW), context="forecast", reasons=0))
+    make = lambda: BatchScorer(Shop().engine, VirtualClock(NOW), context="forecast", reasons=0)  # noqa: E731
+    worker = Worker(make, str(tenant))
     rows = {"size": np.array([1.0, 2.0])}
     for _ in range(2):
-        assert worker(Named(str(tenant))(rows))["basis"].tolist() == ["base_rate", "base_rate"]
+        assert worker(rows)["basis"].tolist() == ["base_rate", "base_rate"]
