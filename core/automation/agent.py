@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from core.automation.rules import Signal, Situation, Weights, action, default_weights, next_working_morning, signals
+from core.automation.signals import Signal, Situation, Weights, action, default_weights, next_working_morning, signals
 
 REMEMBERED_EVENTS = 50  # of each tenant, in memory; the host's inbox knows all
 

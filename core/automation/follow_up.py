@@ -9,7 +9,7 @@ from uuid import UUID
 from core.analysis import repository as analysis
 from core.automation import repository
 from core.automation.agent import AgentState, Decision, FollowUpAgent
-from core.automation.rules import Situation
+from core.automation.signals import Situation
 from core.deals import repository as deals
 from core.kit.db import Tx
 from core.kit.events import Event, EventType

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.automation.agent import REMEMBERED_EVENTS, AgentState, Decision, FollowUpAgent
-from core.automation.rules import Situation, default_weights
+from core.automation.signals import Situation, default_weights
 
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 DEALS = [UUID(int=100 + number) for number in range(3)]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.automation.rules import Situation, action, default_weights, next_working_morning, signals, silent_days
+from core.automation.signals import Situation, action, default_weights, next_working_morning, signals, silent_days
 
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 QUIET = Situation(
