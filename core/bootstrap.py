@@ -140,6 +140,7 @@ def load_models() -> None:
     """Import every table, so that the metadata is whole."""
     for feature in FEATURES:
         importlib.import_module(f"core.{feature}.model")
+    importlib.import_module("core.automation.rules.model")
     importlib.import_module("core.datascience.drift.model")
     importlib.import_module("core.datascience.features.model")
     importlib.import_module("core.datascience.models.model")

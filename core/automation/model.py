@@ -11,13 +11,15 @@ from core.kit.db import Base, TenantOwned
 
 
 class Task(TenantOwned, Base):
-    """What the agent decided, and why. `status`: suggested | waiting | approved | dismissed | done."""
+    """What the agent or a rule (`rule_id`) decided, and why. `status`: suggested | waiting | approved | dismissed |
+    done."""
 
     __tablename__ = "tasks"
 
     deal_id: Mapped[UUID] = mapped_column(ForeignKey("deals.id"))
     call_id: Mapped[UUID | None] = mapped_column(ForeignKey("calls.id"))
     event_id: Mapped[UUID]
+    rule_id: Mapped[UUID | None] = mapped_column(ForeignKey("rules.id"))
     kind: Mapped[str] = mapped_column(String(32))
     template: Mapped[str | None] = mapped_column(String(32))
     status: Mapped[str] = mapped_column(String(16))
@@ -29,7 +31,12 @@ class Task(TenantOwned, Base):
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[UUID | None]
 
-    __table_args__ = (UniqueConstraint("tenant_id", "event_id", "kind"), Index("tasks_status", "tenant_id", "status"))
+    __table_args__ = (
+        UniqueConstraint(
+            "tenant_id", "event_id", "kind", "rule_id", name="tasks_once", postgresql_nulls_not_distinct=True
+        ),
+        Index("tasks_status", "tenant_id", "status"),
+    )
 
 
 class HandledEvent(TenantOwned, Base):

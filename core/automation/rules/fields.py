@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.datascience.features.definitions import DEAL
+from core.deals.rules import STAGES
 from core.forecasting.features import NAMES
 
 Kind = Literal["number", "text", "flag", "texts"]
@@ -40,11 +41,11 @@ class Field:
 
 _CALL: tuple[Trigger, ...] = ("call_understood", "score_changed")
 _OWN: tuple[Field, ...] = (
-    Field("event.fields", "texts", "nomes dos campos que mudaram", "names of the fields that changed", ("deal_changed",)),
+    Field("event.fields", "texts", "nomes dos campos que mudaram", "names of the fields that changed",
+          ("deal_changed",)),
     Field("event.kind", "text", "tipo do contato: call, email, meeting, note", "kind of the contact: call, email, "
           "meeting, note", ("contact_made", "customer_answered")),
-    Field("deal.stage", "text", "etapa: prospecting, qualification, discovery, proposal, negotiation, closed_won, "
-          "closed_lost", "stage: prospecting, qualification, discovery, proposal, negotiation, closed_won, closed_lost"),
+    Field("deal.stage", "text", f"etapa: {', '.join(STAGES)}", f"stage: {', '.join(STAGES)}"),
     Field("deal.is_open", "flag", "o negócio está aberto", "the deal is open"),
     Field("deal.value_cents", "number", "valor do negócio, em centavos", "value of the deal, in cents"),
     Field("deal.segment", "text", "segmento", "segment"),
