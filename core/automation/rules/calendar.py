@@ -11,6 +11,8 @@ import holidays
 
 from core.kit.errors import FieldProblem
 
+_MORNING = time(9)
+
 
 @dataclass(slots=True)
 class WorkingDays:
@@ -55,15 +57,10 @@ class WorkingDays:
             count += self.works(day)
         return count
 
-    def morning(self, at: datetime, working_days: int, begins: time = time(9)) -> datetime:
-        """Nine o'clock so many working days later; at the earliest the next that comes."""
-        local = self.local(at)
-        day = local.date()
-        if local.time() >= begins or not self.works(day):
-            day = self._next(day)
-        for _ in range(working_days):
-            day = self._next(day)
-        return datetime.combine(day, begins, local.tzinfo).astimezone(UTC)
+    def morning_in(self, at: datetime, working_days: int) -> datetime:
+        """Nine o'clock so many working days later."""
+        local = self.local(self.after(at, working_days))
+        return datetime.combine(local.date(), _MORNING, local.tzinfo).astimezone(UTC)
 
     def _next(self, day: date) -> date:
         # A company that never works is one whose calendar is wrong: after a year any day will do.

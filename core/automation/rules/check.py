@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from typing import Any
 
-from core.automation.rules.fields import Trigger, fields
+from core.automation.rules.definition import Battlecard, Definition
+from core.automation.rules.fields import CALLS, Trigger, fields
 from core.automation.rules.operators import OPERATORS
 from core.kit.errors import FieldProblem
 
@@ -17,6 +19,7 @@ MOST_NODES = 100
 MOST_DEPTH = 8
 MOST_ITEMS = 50
 LONGEST_TEXT = 200
+_BRACES = re.compile(r"\{[^{}]*\}")
 
 _SAID: dict[str, tuple[str, str]] = {
     "shape": (
@@ -41,6 +44,14 @@ _SAID: dict[str, tuple[str, str]] = {
     "number": ("não é um número que se possa comparar", "is no number that can be compared"),
     "size": ("a condição tem mais de {most} partes; divida a regra em duas",
              "the condition has more than {most} parts; make two rules of it"),
+    "no_call": (
+        "um battlecard fala dos concorrentes de uma ligação: `on` precisa ser {known}",
+        "a battlecard is about the competitors of a call: `on` has to be {known}",
+    ),
+    "placeholder": (
+        "o texto só pode ter {{deal}} entre chaves, e tem {found}",
+        "the text may hold only {{deal}} in braces, and holds {found}",
+    ),
     "depth": ("a condição tem mais de {most} níveis", "the condition is more than {most} levels deep"),
 }  # fmt: skip
 _KINDS = {
@@ -185,3 +196,18 @@ def problems(condition: Any, on: Trigger, language: str, place: str = "body.cond
     if kind not in ("flag", None):
         check.note(place, "type", wanted=check.kind("flag"), given=check.kind(kind))
     return check.problems
+
+
+def definition_problems(says: Definition, language: str) -> list[FieldProblem]:
+    """All that is wrong with a rule beyond its form."""
+    check = _Check(says.on, language)
+    for index, action in enumerate(says.actions):
+        if isinstance(action, Battlecard) and says.on not in CALLS:
+            check.note(f"body.actions.{index}.kind", "no_call", known=" / ".join(CALLS))
+        text = getattr(action, "text", None) or ""
+        for found in _BRACES.findall(text):
+            if found != "{deal}":
+                check.note(f"body.actions.{index}.text", "placeholder", found=found)
+    if says.condition is None:
+        return check.problems
+    return [*check.problems, *problems(says.condition, says.on, language)]

@@ -138,7 +138,8 @@ def _time(then: Story, at: datetime, calendar: WorkingDays) -> dict[str, Any]:
     contacts = [one.at for one in then.activities if one.kind != _NOTE]
     answers = [one.at for one in then.activities if one.kind != _NOTE and one.direction == "in"]
     return {
-        "time.hour": local.hour, "time.weekday": local.isoweekday(), "time.is_working_day": calendar.works(local.date()),
+        "time.hour": local.hour, "time.weekday": local.isoweekday(),
+        "time.is_working_day": calendar.works(local.date()),
         "time.working_days_since_contact": calendar.between(max(contacts), at) if contacts else None,
         "time.working_days_since_answer": calendar.between(max(answers), at) if answers else None,
     }  # fmt: skip

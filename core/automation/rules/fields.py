@@ -39,7 +39,8 @@ class Field:
         return self.pt if language == "pt" else self.en
 
 
-_CALL: tuple[Trigger, ...] = ("call_understood", "score_changed")
+CALLS: tuple[Trigger, ...] = ("call_understood", "score_changed")
+"""Those that may be about a call."""
 _OWN: tuple[Field, ...] = (
     Field("event.fields", "texts", "nomes dos campos que mudaram", "names of the fields that changed",
           ("deal_changed",)),
@@ -59,18 +60,18 @@ _OWN: tuple[Field, ...] = (
     Field("score.low", "number", "limite inferior do intervalo de 90 %", "lower end of the 90 % interval"),
     Field("score.high", "number", "limite superior do intervalo de 90 %", "upper end of the 90 % interval"),
     Field("score.risk", "text", "risco: low, medium, high", "risk: low, medium, high"),
-    Field("call.score", "number", "nota da ligação, de 0 a 100", "score of the call, 0 to 100", _CALL),
-    Field("call.sentiment", "number", "humor do cliente, de -1 a 1", "the customer's mood, -1 to 1", _CALL),
+    Field("call.score", "number", "nota da ligação, de 0 a 100", "score of the call, 0 to 100", CALLS),
+    Field("call.sentiment", "number", "humor do cliente, de -1 a 1", "the customer's mood, -1 to 1", CALLS),
     Field("call.sentiment_trend", "number", "como o humor mudou durante a ligação", "how the mood changed during the "
-          "call", _CALL),
-    Field("call.objections", "number", "objeções", "objections", _CALL),
-    Field("call.unanswered_objections", "number", "objeções sem resposta", "objections without an answer", _CALL),
-    Field("call.competitors", "texts", "nomes dos concorrentes citados", "names of the competitors named", _CALL),
+          "call", CALLS),
+    Field("call.objections", "number", "objeções", "objections", CALLS),
+    Field("call.unanswered_objections", "number", "objeções sem resposta", "objections without an answer", CALLS),
+    Field("call.competitors", "texts", "nomes dos concorrentes citados", "names of the competitors named", CALLS),
     Field("call.competitor_count", "number", "quantos concorrentes foram citados", "how many competitors were named",
-          _CALL),
-    Field("call.buying_signals", "number", "sinais de compra", "buying signals", _CALL),
-    Field("call.next_steps", "number", "próximos passos combinados", "next steps agreed", _CALL),
-    Field("call.seller_steps", "number", "o que o vendedor prometeu", "what the seller promised", _CALL),
+          CALLS),
+    Field("call.buying_signals", "number", "sinais de compra", "buying signals", CALLS),
+    Field("call.next_steps", "number", "próximos passos combinados", "next steps agreed", CALLS),
+    Field("call.seller_steps", "number", "o que o vendedor prometeu", "what the seller promised", CALLS),
     Field("time.hour", "number", "hora do dia, de 0 a 23, no fuso da empresa", "hour of the day, 0 to 23, in the "
           "company's time zone"),
     Field("time.weekday", "number", "dia da semana, de 1 (segunda) a 7", "day of the week, 1 (Monday) to 7"),
