@@ -86,6 +86,7 @@ def _routes() -> Sequence[BaseRoute]:
     from core.analysis import api as analysis
     from core.audit import api as audit
     from core.automation import api as automation
+    from core.automation.rules import api as rules
     from core.calls import api as calls
     from core.competitors import api as competitors
     from core.content import api as content
@@ -116,7 +117,7 @@ def _routes() -> Sequence[BaseRoute]:
         calls.uploads, analysis.router, automation.router, rollup.router, content.router, competitors.router,
         features.router, models.router, drift.router, drift.slow, training.router, tenants.router, identity.public,
         factors.router, keys.router, people.public, people.router, sso.public, sso.router, scim.router,
-        protocol.router, divisions.router, audit.router, privacy.router, pipeline_health.router,
+        protocol.router, divisions.router, audit.router, privacy.router, pipeline_health.router, rules.router,
     ]  # fmt: skip
     house = APIRouter(responses=PROBLEMS)
     for router in routers:

@@ -49,6 +49,9 @@ from core.analysis.model import Sentiment
 from core.automation import draft as drafting
 from core.automation import repository as tasks
 from core.automation.residents import HEALTH
+from core.automation.rules import live as rules
+from core.automation.rules.facts import SOURCES
+from core.automation.rules.waits import TIMER as RULES
 from core.calls import repository as calls
 from core.calls import transcribe as transcribing
 from core.calls.turns import Turn
@@ -186,6 +189,14 @@ async def follow_health(event: Event, tx: Tx, services: Services) -> None:
     await services.agents.handle(event, HEALTH)
 
 
+async def run_rules(event: Event, tx: Tx, services: Services) -> None:
+    await rules.react(tx, event)
+
+
+async def in_order(event: Event, tx: Tx, services: Services) -> None:
+    """Nothing here: the reaction that waited takes it itself, among all that it takes, in their order."""
+
+
 async def draft(event: Event, tx: Tx, services: Services) -> None:
     await drafting.draft(tx, event.subject, services.generator)
 
@@ -264,6 +275,7 @@ TIMERS: Mapping[str, Callable[[Event, Tx, Services], Awaitable[None]]] = {
     NOTIFICATIONS: send_notifications,
     HEALTH_LOOK: follow_health,
     TRAININGS: watch_training,
+    RULES: in_order,
 }
 """Kind of timer → what follows once it is due."""
 
@@ -292,6 +304,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("health.follow_new", EventType.DEAL_CREATED, follow_health, ordered=True),
     Reaction("health.follow_changed", EventType.DEAL_CHANGED, follow_health, ordered=True),
     Reaction("health.follow_heard", EventType.INSIGHTS_READY, follow_health, ordered=True),
+    *(Reaction("automation.rules", kind, run_rules, ordered=True) for kind in (*SOURCES, EventType.TIMER_DUE)),
     Reaction("automation.draft", EventType.TASK_CREATED, draft),
     Reaction("notifications.call_ready", EventType.INSIGHTS_READY, tell_call_ready),
     Reaction("notifications.call_failed", EventType.CALL_FAILED, tell_call_failed),

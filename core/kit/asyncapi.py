@@ -39,7 +39,10 @@ def document(version: str, reactions: Sequence[Reaction], *, topic: str, schemas
         },
         "operations": {
             "publish": {"action": "send", "channel": {"$ref": "#/channels/events"}},
-            **{_name(reaction.name): _operation(reaction) for reaction in reactions},
+            **{
+                _name(name): _operation(name, [reaction.on for reaction in reactions if reaction.name == name])
+                for name in dict.fromkeys(reaction.name for reaction in reactions)
+            },
         },
         "components": {"messages": messages, "schemas": schemas.document()},
     }
@@ -49,12 +52,12 @@ def _name(reaction: str) -> str:
     return reaction.replace(".", "_")
 
 
-def _operation(reaction: Reaction) -> dict[str, Any]:
+def _operation(name: str, kinds: Sequence[EventType]) -> dict[str, Any]:
     return {
         "action": "receive",
-        "title": reaction.name,
+        "title": name,
         "channel": {"$ref": "#/channels/events"},
-        "messages": [{"$ref": f"#/channels/events/messages/{reaction.on.value}"}],
+        "messages": [{"$ref": f"#/channels/events/messages/{kind.value}"} for kind in kinds],
     }
 
 

@@ -15,6 +15,7 @@ from core.automation.rules.definition import Task as TaskAction
 from core.automation.rules.facts import Known
 from core.automation.rules.model import RuleFiring
 from core.competitors import repository as competitors
+from core.deals import repository as deals
 from core.deals.model import Deal
 from core.kit.db import Tx
 from core.kit.events import Event, EventType
@@ -49,30 +50,35 @@ async def act(tx: Tx, firing: Firing, known: Known, calendar: WorkingDays) -> Ru
     waiting = await repository.open_kinds(tx, firing.moment.deal_id)
     done = []
     for action in firing.rule.says.actions:
+        kind: str = action.kind
         if isinstance(action, TaskAction):
-            what = (
-                "already_open" if action.kind in waiting else await _task(tx, firing, action, known, calendar, tenant)
-            )
+            kind = await _kind(tx, action, known.story.deal)
+            what = "already_open"
+            if kind not in waiting:
+                what = await _task(tx, firing, action, kind, known, calendar, tenant)
+                waiting.add(kind)
         else:
             what = await _tell(tx, row, firing, action, known, tenant)
-        done.append({"kind": action.kind, "outcome": what})
+        done.append({"kind": kind, "outcome": what})
     row.done = done
     await repository.add(tx, row)
     return row
 
 
-async def _task(tx: Tx, firing: Firing, action: TaskAction, known: Known, calendar: WorkingDays, tenant: Tenant) -> str:
+async def _task(
+    tx: Tx, firing: Firing, action: TaskAction, kind: str, known: Known, calendar: WorkingDays, tenant: Tenant
+) -> str:
     call_id = firing.moment.call_id
     row = {
         "id": new_id(), "tenant_id": tx.tenant_id, "deal_id": firing.moment.deal_id, "call_id": call_id,
-        "event_id": firing.event_id, "rule_id": firing.rule.id, "kind": action.kind,
-        "template": action.template or _template(action.kind, call_id), "status": _STATUS[tenant.autonomy],
+        "event_id": firing.event_id, "rule_id": firing.rule.id, "kind": kind,
+        "template": _template(action, kind, call_id), "status": _STATUS[tenant.autonomy],
         "priority": action.priority, "title": _said(action, firing, known.story.deal, tenant)[:300],
         "due_at": due_at(action, firing.at, calendar), "reasons": _reasons(firing), "created_at": tx.clock.now(),
     }  # fmt: skip
     made = await tasks.add_new(tx, [row])
     for task_id in made:
-        data = {"deal_id": str(firing.moment.deal_id), "kind": action.kind}
+        data = {"deal_id": str(firing.moment.deal_id), "kind": kind}
         await tx.emit(Event(EventType.TASK_CREATED, tx.tenant_id, task_id, data, at=tx.clock.now()))
     return "done" if made else "already_done"
 
@@ -83,10 +89,19 @@ def due_at(action: TaskAction, at: datetime, calendar: WorkingDays) -> datetime:
     return calendar.morning_in(at, days) if days else at
 
 
-def _template(kind: str, call_id: UUID | None) -> str | None:
+def _template(action: TaskAction, kind: str, call_id: UUID | None) -> str | None:
+    """Of a call that was not, nothing can be written."""
     if kind == "send_email":
-        return "follow_up" if call_id else "re_engage"
-    return "follow_up" if kind == "schedule_meeting" and call_id else None
+        return (action.template or "follow_up") if call_id else "re_engage"
+    return action.template or "follow_up" if kind == "schedule_meeting" and call_id else None
+
+
+async def _kind(tx: Tx, action: TaskAction, deal: Deal) -> str:
+    """Who has no address is not written to: then somebody has to reach him."""
+    if action.kind not in ("send_email", "schedule_meeting"):
+        return action.kind
+    contact = await deals.find_contact(tx, deal.contact_id) if deal.contact_id else None
+    return action.kind if contact is not None and contact.email else "create_crm_task"
 
 
 def _reasons(firing: Firing) -> list[dict[str, Any]]:

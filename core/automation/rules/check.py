@@ -198,16 +198,16 @@ def problems(condition: Any, on: Trigger, language: str, place: str = "body.cond
     return check.problems
 
 
-def definition_problems(says: Definition, language: str) -> list[FieldProblem]:
+def definition_problems(says: Definition, language: str, place: str = "body") -> list[FieldProblem]:
     """All that is wrong with a rule beyond its form."""
     check = _Check(says.on, language)
     for index, action in enumerate(says.actions):
         if isinstance(action, Battlecard) and says.on not in CALLS:
-            check.note(f"body.actions.{index}.kind", "no_call", known=" / ".join(CALLS))
+            check.note(f"{place}.actions.{index}.kind", "no_call", known=" / ".join(CALLS))
         text = getattr(action, "text", None) or ""
         for found in _BRACES.findall(text):
             if found != "{deal}":
-                check.note(f"body.actions.{index}.text", "placeholder", found=found)
+                check.note(f"{place}.actions.{index}.text", "placeholder", found=found)
     if says.condition is None:
         return check.problems
-    return [*check.problems, *problems(says.condition, says.on, language)]
+    return [*check.problems, *problems(says.condition, says.on, language, f"{place}.condition")]

@@ -26,8 +26,10 @@ class Live:
     version: int
     says: Definition
     condition: Operator | None = field(init=False)
+    asks: Sequence[str] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.asks = sorted(asked(self.says.condition))
         self.condition = compiled(self.says.condition) if self.says.condition is not None else None
 
     def due_at(self, at: datetime, calendar: WorkingDays) -> datetime:
@@ -125,7 +127,7 @@ async def _consider(
     memory: Memory, rule: Live, moment: Moment, event_id: UUID, at: datetime, calendar: WorkingDays, *,
     until_answered: bool = False,
 ) -> Verdict:  # fmt: skip
-    facts = (await memory.known(moment)).facts(moment, at, calendar)
+    facts = (await memory.known(moment)).facts(moment, at, calendar, rule.asks)
     if rule.condition is not None and not holds(rule.condition, facts):
         return Verdict.DIFFERS
     quiet = rule.quiet_until(at, calendar)
@@ -136,8 +138,7 @@ async def _consider(
     about = moment.deal_id if most.per == "deal" else None
     if await memory.fired_since(rule.id, about, at - timedelta(days=most.days)) >= most.times:
         return Verdict.CAPPED
-    seen = {name: facts[name] for name in sorted(asked(rule.says.condition))}
-    await memory.fire(Firing(rule, event_id, at, moment, seen))
+    await memory.fire(Firing(rule, event_id, at, moment, seen=facts))
     return Verdict.FIRES
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, get_args
@@ -87,12 +87,12 @@ class Known:
     def is_open(self, at: datetime) -> bool:
         return as_known(self.story, at).deal.outcome is None
 
-    def facts(self, moment: Moment, at: datetime, calendar: WorkingDays) -> dict[str, Any]:
-        """Every field by name. `at`: when it is asked, which is later than the moment where a rule waited."""
+    def facts(self, moment: Moment, at: datetime, calendar: WorkingDays, asked: Collection[str]) -> dict[str, Any]:
+        """By the names asked for. `at`: when it is asked, which is later than the moment where a rule waited."""
         then = as_known(self.story, at)
         deal = then.deal
-        learnt = features.build(history(then), at)
-        return {
+        learnt = features.build(history(then), at) if any(name.startswith("features.") for name in asked) else {}
+        known = {
             "event.fields": list(moment.fields) or None, "event.kind": moment.kind,
             "deal.stage": deal.stage, "deal.is_open": deal.outcome is None, "deal.value_cents": deal.value_cents,
             "deal.segment": deal.segment, "deal.region": deal.region, "deal.team": deal.team,
@@ -100,6 +100,7 @@ class Known:
             **self._score(at), **self._call(moment.call_id), **_time(then, at, calendar),
             **{f"features.{name}": value for name, value in learnt.items()},
         }  # fmt: skip
+        return {name: known[name] for name in asked}
 
     def _score(self, at: datetime) -> dict[str, Any]:
         known = [row for row in self.forecasts if row.at <= at]

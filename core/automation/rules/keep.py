@@ -56,10 +56,10 @@ async def switch(tx: Tx, rule_id: UUID, *, is_enabled: bool) -> tuple[Rule, Rule
     return rule, await repository.version(tx, rule.id, rule.version)
 
 
-async def checked(tx: Tx, says: Definition) -> None:
+async def checked(tx: Tx, says: Definition, place: str = "body") -> None:
     """Raises `Invalid` in the company's language."""
     language = (await tenants.tenant(tx)).locale[:2]
-    found = check.definition_problems(says, language)
+    found = check.definition_problems(says, language, place)
     if found:
         raise Invalid(_WRONG["pt" if language == "pt" else "en"], problems=found)
 

@@ -10,8 +10,8 @@ from uuid import UUID
 from core.automation.rules import repository, waits
 from core.automation.rules.act import act
 from core.automation.rules.calendar import WorkingDays
-from core.automation.rules.course import Firing, Live, Wait, resume, take
 from core.automation.rules.company import working_days
+from core.automation.rules.course import Firing, Live, Wait, resume, take
 from core.automation.rules.definition import Definition
 from core.automation.rules.facts import Known, Moment, moment
 from core.automation.rules.model import RuleVersion

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from core.analysis.model import CallInsights
@@ -192,7 +192,3 @@ async def calendar(tx: Tx) -> WorkCalendar | None:
 async def set_calendar(tx: Tx, row: dict[str, Any]) -> None:
     query = insert(WorkCalendar).values(tenant_id=tx.tenant_id, **row)
     await tx.session.execute(query.on_conflict_do_update(index_elements=["tenant_id"], set_=row))
-
-
-async def switch(tx: Tx, rule_id: UUID, **changed: Any) -> None:
-    await tx.session.execute(update(Rule).where(Rule.id == rule_id).values(changed_at=tx.clock.now(), **changed))
