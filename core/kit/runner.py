@@ -23,7 +23,8 @@ class Reaction:
     """What shall follow an event. `run` uses the transaction and never commits it; it may run more than once.
 
     One that follows several types of event stands there once for each, under one name and with one `run`.
-    ordered: one after another per tenant, in the order of commits, whatever their type. slow: minutes, so it has workers of its own.
+    ordered: one after another per tenant, in the order of commits, whatever their type. slow: minutes, so it has
+    workers of its own.
     on_parked: called in the transaction that gives the reaction up.
     """
 

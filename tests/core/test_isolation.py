@@ -81,8 +81,15 @@ async def furnish(api: Api, a: Client) -> None:
     contact = {"account_id": account["id"], "name": f"{MARK} Silva", "email": "z@zanzibar.example"}
     contact_id = (await a.post("/v1/contacts", json=contact)).json()["id"]
     deal = await new_deal(a, name=f"{MARK} deal", contact_id=contact_id, account_id=account["id"])
+    says = {"name": f"{MARK} rule", "on": "deal_changed", "actions": [{"kind": "create_crm_task"}]}
+    assert (await a.post("/v1/automation/rules", json=says)).status_code == 201
+    waits = {"name": f"{MARK} wait", "on": "contact_made", "wait": {"hours": 1}, "actions": [{"kind": "notify"}]}
+    assert (await a.post("/v1/automation/rules", json=waits)).status_code == 201
+    days = {"country": "BR", "closed": ["2026-12-24"]}
+    assert (await a.request("PUT", "/v1/automation/calendar", json=days)).status_code == 200
     await a.patch(f"/v1/deals/{deal['id']}", json={"value_cents": 77_000_00})
     await a.post(f"/v1/deals/{deal['id']}/activities", json={"kind": "note", "direction": "out"})
+    await a.post(f"/v1/deals/{deal['id']}/activities", json={"kind": "email", "direction": "out"})
     assert (await a.post("/v1/competitors", json={"name": f"{MARK} CRM"})).status_code == 201
     await member(api, a, "REP", email="rep@a.example")
     domains = ["a.example"]

@@ -161,5 +161,6 @@ def _told(told: Told, says: Definition) -> DryRunOut:
     return DryRunOut(
         since=told.since, cut=told.cut, events=told.events, fires=fires, answered=told.answered, waiting=told.waiting,
         deals=len(Counter(one.moment.deal_id for one in told.firings)), examples=examples,
-        actions={action.kind: fires for action in says.actions}, **{kind.value: told.verdicts[kind] for kind in _COUNTED},
+        actions={action.kind: fires for action in says.actions},
+        **{kind.value: told.verdicts[kind] for kind in _COUNTED},
     )  # fmt: skip

@@ -25,8 +25,8 @@ _BREATHE_EVERY = 100
 
 @dataclass(slots=True)
 class Told:
-    """`since`: from when on events were looked at; `cut`: there were more before that. `answered`: waits that ended with
-    the customer's word; `waiting`: those that are not over yet."""
+    """`since`: from when on events were looked at; `cut`: there were more before that. `answered`: waits that ended
+    with the customer's word; `waiting`: those that are not over yet."""
 
     since: datetime
     cut: bool

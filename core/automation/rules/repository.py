@@ -153,14 +153,12 @@ async def stories(tx: Tx, deal_ids: Collection[UUID]) -> dict[UUID, Story]:
     return {story.deal.id: story for story in found}
 
 
-async def forecasts(tx: Tx, deal_ids: Collection[UUID], *, most: int | None = None) -> dict[UUID, list[Forecast]]:
-    """Of each deal, oldest first; `most`: only the newest so many, of one deal."""
-    query = (
-        select(Forecast).where(Forecast.deal_id.in_(list(deal_ids))).order_by(Forecast.at.desc(), Forecast.id.desc())
-    )
+async def forecasts(tx: Tx, deal_ids: Collection[UUID]) -> dict[UUID, list[Forecast]]:
+    """Of each deal, oldest first."""
+    query = select(Forecast).where(Forecast.deal_id.in_(list(deal_ids))).order_by(Forecast.at, Forecast.id)
     found: dict[UUID, list[Forecast]] = {}
-    for row in (await tx.session.execute(query.limit(most) if most else query)).scalars():
-        found.setdefault(row.deal_id, []).insert(0, row)
+    for row in (await tx.session.execute(query)).scalars():
+        found.setdefault(row.deal_id, []).append(row)
     return found
 
 

@@ -56,8 +56,10 @@ class Company:
 
     async def until(self, at: datetime) -> None:
         await self.settle()
-        self.clock.move_to(at)
+        self.clock.advance(at - self.clock.now())
         await self.settle()
+        again = await self.admin.post("/v1/login", json={"email": "ana@example.com", "password": Api.PASSWORD})
+        self.admin.token = again.json()["access_token"]
 
     async def later(self, **span: float) -> None:
         await self.until(self.clock.now() + timedelta(**span))
