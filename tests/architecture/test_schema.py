@@ -44,7 +44,7 @@ NOT_PERSONAL = {
         drift_proposals.action drift_proposals.status forecasts.risk forecasts.version idempotency_keys.route
         model_changes.action model_versions.algorithm model_versions.alias model_versions.code model_versions.context
         model_versions.name model_versions.scope model_versions.status sessions.method sessions.revoked_why tasks.kind
-        handled_events.resident resident_turns.resident
+        handled_events.resident resident_turns.resident rules.trigger rule_firings.done
         notification_settings.digest_at notification_settings.muted notification_settings.quiet_from
         notification_settings.quiet_until notification_settings.ways notifications.kind timers.kind
         tasks.status tasks.template tenants.autonomy tenants.currency tenants.locale tenants.plan tenants.time_zone
@@ -65,6 +65,9 @@ NOT_PERSONAL = {
         forecast_figures.currency forecast_figures.dimension forecast_figures.key forecast_overrides.currency
         forecast_overrides.dimension forecast_overrides.key forecast_scores.outcome forecast_snapshots.learnt
         forecast_snapshots.kind""",
+    "what an administrator made the system do, and when his company works": """
+        rule_versions.definition work_calendars.closed work_calendars.country work_calendars.open
+        work_calendars.subdivision work_calendars.weekend""",
     "of another company": """
         competitors.aliases competitors.category competitors.name competitors.strengths competitors.weaknesses""",
     "of the tenant itself": "tenants.limits tenants.name tenants.slug",
@@ -81,7 +84,7 @@ NOT_PERSONAL = {
         drift_reports.findings drift_reports.inputs drift_reports.quality drift_reports.score
         model_versions.baseline model_versions.importance model_versions.inputs model_versions.leaks
         model_versions.metrics model_versions.parameters model_versions.verdict person_requests.counts
-        prediction_logs.input prediction_logs.outside prediction_logs.output tasks.reasons""",
+        prediction_logs.input prediction_logs.outside prediction_logs.output rule_waits.moment tasks.reasons""",
     "the name of an error's class": "deliveries.error",
     "a secret, sealed": "second_factors.secret slack_hooks.url_sealed sso_providers.client_secret",
     "keys of a browser, by which nobody is known": "push_subscriptions.auth push_subscriptions.p256dh",

@@ -78,7 +78,10 @@ def quiet_until(at: datetime, begin: time, end: time, calendar: WorkingDays) -> 
     if not (begin <= now < end if begin <= end else now >= begin or now < end):
         return None
     day = local.date() + timedelta(days=now >= end)
-    return datetime.combine(day, end, local.tzinfo).astimezone(UTC)
+    first = datetime.combine(day, end, local.tzinfo)
+    until = first.astimezone(UTC)
+    # When clocks go back, the same hour comes twice: it may be the second.
+    return until if until > at else first.replace(fold=1).astimezone(UTC)
 
 
 def place_problems(country: str | None, subdivision: str | None) -> list[FieldProblem]:

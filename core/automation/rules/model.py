@@ -64,7 +64,7 @@ class RuleFiring(TenantOwned, Base):
     deal_id: Mapped[UUID] = mapped_column(ForeignKey("deals.id"))
     call_id: Mapped[UUID | None] = mapped_column(ForeignKey("calls.id"))
     at: Mapped[datetime]
-    seen: Mapped[dict[str, Any]]
+    seen: Mapped[dict[str, Any]] = mapped_column(info={"personal": "opinion"})
     done: Mapped[list[Any]]
 
     __table_args__ = (

@@ -9,8 +9,8 @@ from sqlalchemy.dialects import postgresql
 from core.kit.db import APP_ROLE
 from core.kit.migrations.rls import protect
 
-revision = "0029"
-down_revision = "0028"
+revision = "0030"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 
