@@ -81,12 +81,7 @@ async def furnish(api: Api, a: Client) -> None:
     contact = {"account_id": account["id"], "name": f"{MARK} Silva", "email": "z@zanzibar.example"}
     contact_id = (await a.post("/v1/contacts", json=contact)).json()["id"]
     deal = await new_deal(a, name=f"{MARK} deal", contact_id=contact_id, account_id=account["id"])
-    says = {"name": f"{MARK} rule", "on": "deal_changed", "actions": [{"kind": "create_crm_task"}]}
-    assert (await a.post("/v1/automation/rules", json=says)).status_code == 201
-    waits = {"name": f"{MARK} wait", "on": "contact_made", "wait": {"hours": 1}, "actions": [{"kind": "notify"}]}
-    assert (await a.post("/v1/automation/rules", json=waits)).status_code == 201
-    days = {"country": "BR", "closed": ["2026-12-24"]}
-    assert (await a.request("PUT", "/v1/automation/calendar", json=days)).status_code == 200
+    await with_rules(a)
     await a.patch(f"/v1/deals/{deal['id']}", json={"value_cents": 77_000_00})
     await a.post(f"/v1/deals/{deal['id']}/activities", json={"kind": "note", "direction": "out"})
     await a.post(f"/v1/deals/{deal['id']}/activities", json={"kind": "email", "direction": "out"})
@@ -136,6 +131,16 @@ async def furnish(api: Api, a: Client) -> None:
     fell = {"call_id": call.json()["id"], "probability": 0.3, "before": 0.9}
     await api.services.agents.handle(Event(EventType.FORECAST_CHANGED, tenant_id, UUID(deal["id"]), fell))
     await relay.drain()
+
+
+async def with_rules(a: Client) -> None:
+    """One that fires, one that waits."""
+    says = {"name": f"{MARK} rule", "on": "deal_changed", "actions": [{"kind": "create_crm_task"}]}
+    assert (await a.post("/v1/automation/rules", json=says)).status_code == 201
+    waits = {"name": f"{MARK} wait", "on": "contact_made", "wait": {"hours": 1}, "actions": [{"kind": "notify"}]}
+    assert (await a.post("/v1/automation/rules", json=waits)).status_code == 201
+    days = {"country": "BR", "closed": ["2026-12-24"]}
+    assert (await a.request("PUT", "/v1/automation/calendar", json=days)).status_code == 200
 
 
 async def with_models(api: Api, tenant_id: UUID) -> None:
