@@ -24,16 +24,21 @@ Groups = dict[tuple[str, str], list[Cell]]
 """(key, currency) → what its deals add up to."""
 _ENDED = ("won", "lost", "ahead", "behind", "back")
 
-_TRAILS = """
-    SELECT d.id, d.owner_id, d.team, d.segment, d.region, d.currency, d.value_cents, d.stage, d.opened_at, d.closed_at,
-           d.expected_close_on, (SELECT max(a.at) FROM activities a WHERE a.deal_id = d.id) AS last_activity_at,
-           (SELECT coalesce(jsonb_agg(jsonb_build_array(c.field, c.at, c.before -> 0, c.after -> 0)
-                                      ORDER BY c.at, c.id), '[]')
-            FROM deal_changes c WHERE c.deal_id = d.id AND c.field IN ('stage', 'expected_close_on')) AS changes
-    FROM deals d
-"""
-_TRAIL = text(_TRAILS + " WHERE d.id = :deal")
-_ALL_TRAILS = text(_TRAILS)
+_DEAL = """d.id, d.owner_id, d.team, d.segment, d.region, d.currency, d.value_cents, d.stage, d.opened_at, d.closed_at,
+           d.expected_close_on"""
+_CHANGES = "jsonb_agg(jsonb_build_array(c.field, c.at, c.before -> 0, c.after -> 0) ORDER BY c.at, c.id)"
+_OF_STAGE_OR_DAY = "c.field IN ('stage', 'expected_close_on')"
+_TRAIL = text(f"""
+    SELECT {_DEAL}, (SELECT max(a.at) FROM activities a WHERE a.deal_id = d.id) AS last_activity_at,
+           (SELECT {_CHANGES} FROM deal_changes c WHERE c.deal_id = d.id AND {_OF_STAGE_OR_DAY}) AS changes
+    FROM deals d WHERE d.id = :deal
+""")  # noqa: S608 - of constants above
+_ALL_TRAILS = text(f"""
+    SELECT {_DEAL}, a.at AS last_activity_at, c.changes FROM deals d
+    LEFT JOIN (SELECT deal_id, max(at) AS at FROM activities GROUP BY deal_id) AS a ON a.deal_id = d.id
+    LEFT JOIN (SELECT c.deal_id, {_CHANGES} AS changes FROM deal_changes c WHERE {_OF_STAGE_OR_DAY} GROUP BY c.deal_id)
+           AS c ON c.deal_id = d.id
+""")  # noqa: S608
 _KNOWN = text("""
     SELECT t.time_zone, s.version, s.time_zone AS counted_in, s.levels
     FROM tenants t LEFT JOIN health_states s ON s.tenant_id = t.id WHERE t.id = :tenant
@@ -111,7 +116,7 @@ async def trails(tx: Tx) -> AsyncIterator[tuple[UUID, Trail]]:
 
 
 def _trail(row: RowMapping) -> Trail:
-    changes = row["changes"]
+    changes = row["changes"] or ()
     return Trail(
         **{name: row[name] for name in Trail.__dataclass_fields__ if name not in ("stages", "dues")},
         stages=[(datetime.fromisoformat(at), to) for field, at, _, to in changes if field == "stage"],
