@@ -15,12 +15,14 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
+from psycopg import AsyncConnection
 from sqlalchemy import DateTime, Uuid, event, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.util import await_only
 
 from core.kit.clock import SystemClock
 from core.kit.events import Event
@@ -32,6 +34,7 @@ log = logger("db")
 APP_ROLE = "salesedge_app"
 SYSTEM_ROLE = "salesedge_system"
 
+_ENTER_SQL = "SELECT set_config('role', %(role)s, true), set_config('app.tenant_id', %(tenant)s, true)"
 _ENTER = text("SELECT set_config('role', :role, true), set_config('app.tenant_id', :tenant, true)")
 
 _UNASKED_S = 1.0
@@ -148,7 +151,15 @@ class _Whose(Session):
 @event.listens_for(_Whose, "after_begin")
 def _enter(session: Session, _transaction: Any, connection: Connection) -> None:
     """Lazily, with the first statement: a request that asks nothing of the database takes no connection."""
-    connection.execute(_ENTER, session.info)
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, AsyncConnection)
+    await_only(_entered(raw, session.info))
+
+
+async def _entered(raw: AsyncConnection[Any], whose: Mapping[Any, Any]) -> None:
+    """BEGIN and this go to the server together: it is asked once."""
+    async with raw.pipeline():
+        await raw.execute(_ENTER_SQL, whose)
 
 
 class Database:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ from core.ports import Clock
 ISSUER = "salesedge"
 AUDIENCE = "salesedge-api"
 _ALGORITHM = "EdDSA"
+_MOST_KNOWN = 10_000  # tokens
 _hasher = PasswordHasher()
 
 
@@ -98,6 +100,8 @@ class Tokens:
         self._signing = keys[0]
         self._lifetime = timedelta(seconds=lifetime_s)
         self._clock = clock
+        # Whose signature was checked; keys do not change while a process lives.
+        self._known: OrderedDict[str, tuple[Identity, float]] = OrderedDict()
 
     @property
     def lifetime_s(self) -> int:
@@ -119,6 +123,19 @@ class Tokens:
 
     def check(self, token: str) -> Identity:
         """Raises `Unauthenticated` for anything but a token of ours that is still good."""
+        known = self._known.get(token)
+        if known is None:
+            known = self._known[token] = self._read(token)
+            if len(self._known) > _MOST_KNOWN:
+                self._known.popitem(last=False)
+        identity, until_s = known
+        if until_s <= self._clock.now().timestamp():
+            del self._known[token]
+            raise Unauthenticated("The access token has expired. Get another by POST /v1/refresh.")
+        return identity
+
+    def _read(self, token: str) -> tuple[Identity, float]:
+        """Whose it is and until when, whatever time it is. Raises `Unauthenticated`."""
         try:
             key = self._keys[jwt.get_unverified_header(token)["kid"]]
             claims = jwt.decode(
@@ -127,11 +144,10 @@ class Tokens:
                     "require": ["sub", "tenant_id", "sid", "exp", "jti"], "verify_exp": False, "verify_iat": False,
                 },
             )  # fmt: skip
-            if claims["exp"] <= self._clock.now().timestamp():
-                raise Unauthenticated("The access token has expired. Get another by POST /v1/refresh.")
-            return Identity(
+            identity = Identity(
                 UUID(claims["sub"]), UUID(claims["tenant_id"]), tuple(claims["roles"]), frozenset(claims["scopes"]),
                 UUID(claims["sid"]),
             )  # fmt: skip
+            return identity, float(claims["exp"])
         except (jwt.PyJWTError, KeyError, ValueError, TypeError):
             raise Unauthenticated("The access token is not valid. Log in and send `Authorization: Bearer …`.") from None

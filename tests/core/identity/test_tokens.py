@@ -118,3 +118,18 @@ def test_a_token_ends_to_the_second() -> None:
     clock.advance(timedelta(seconds=1))
     with pytest.raises(Unauthenticated, match="expired"):
         mine.check(token)
+
+
+def test_a_token_that_was_checked_before_expires_all_the_same_and_opens_no_other() -> None:
+    clock = VirtualClock(NOW)
+    desk = tokens("a" * 32, clock=clock)
+    token = desk.issue(WHO)
+    assert desk.check(token) == desk.check(token)
+    head, body, signature = token.split(".")
+    for forged in (f"{head}.{body}.{signature[::-1]}", f"{head}.{body}.", token[:-1], f"{token} "):
+        with pytest.raises(Unauthenticated):
+            desk.check(forged)
+    clock.advance(timedelta(seconds=901))
+    for _ in range(2):
+        with pytest.raises(Unauthenticated, match="expired"):
+            desk.check(token)
