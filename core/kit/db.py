@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 from psycopg import AsyncConnection
+from psycopg import Error as PsycopgError
 from sqlalchemy import DateTime, Uuid, event, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, make_url
@@ -153,7 +154,10 @@ def _enter(session: Session, _transaction: Any, connection: Connection) -> None:
     """Lazily, with the first statement: a request that asks nothing of the database takes no connection."""
     raw = connection.connection.driver_connection
     assert isinstance(raw, AsyncConnection)
-    await_only(_entered(raw, session.info))
+    try:
+        await_only(_entered(raw, session.info))
+    except PsycopgError:
+        connection.execute(_ENTER, session.info)  # raises as all else here does, and the pool learns of it
 
 
 async def _entered(raw: AsyncConnection[Any], whose: Mapping[Any, Any]) -> None:
