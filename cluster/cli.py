@@ -10,6 +10,7 @@ from uuid import UUID
 
 import typer
 
+from cluster.automation_commands import automation
 from cluster.job_commands import jobs
 from cluster.model_commands import drift, models
 from cluster.tenant_commands import tenants
@@ -29,6 +30,7 @@ audit = typer.Typer(no_args_is_help=True, help="Audit trails: put down their hea
 forecast = typer.Typer(no_args_is_help=True, help="What tenants are told about their pipelines.")
 features = typer.Typer(no_args_is_help=True, help="The feature store: backfill, refresh, history.")
 app.add_typer(audit, name="audit")
+app.add_typer(automation, name="automation")
 app.add_typer(features, name="features")
 privacy = typer.Typer(no_args_is_help=True, help="What tenants and persons asked for about their data.")
 app.add_typer(privacy, name="privacy")

@@ -13,6 +13,8 @@ from uuid import UUID
 
 import yaml
 
+from core.automation.execution.carry_out import Executor
+from core.automation.execution.destinations import destinations
 from core.datascience.features.store import FeatureStore
 from core.datascience.training.trainer import Trainer
 from core.identity.factors.second_factor import SecondFactors
@@ -64,6 +66,12 @@ FEATURES = (
     "audit", "tenants", "identity", "deals", "calls", "analysis", "competitors", "forecasting", "automation", "content",
     "notifications", "pipeline_health", "privacy",
 )  # fmt: skip
+OTHER_TABLES = (
+    "automation.execution.model", "automation.rules.model", "datascience.drift.model", "datascience.features.model",
+    "datascience.models.model", "datascience.predictions.model", "datascience.training.model",
+    "forecasting.rollup.model", "identity.factors.model", "identity.keys.model", "identity.people.model",
+    "identity.sso.model", "identity.scim.model", "kit.outbox", "kit.timers", "kit.idempotency",
+)  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -101,6 +109,7 @@ class Services:
     features: FeatureStore
     hub: Hub
     sender: Sender
+    executor: Executor
     trainer: Trainer
 
     async def check(self) -> dict[str, bool]:
@@ -138,23 +147,8 @@ class Uncounted:
 
 def load_models() -> None:
     """Import every table, so that the metadata is whole."""
-    for feature in FEATURES:
-        importlib.import_module(f"core.{feature}.model")
-    importlib.import_module("core.automation.rules.model")
-    importlib.import_module("core.datascience.drift.model")
-    importlib.import_module("core.datascience.features.model")
-    importlib.import_module("core.datascience.models.model")
-    importlib.import_module("core.datascience.predictions.model")
-    importlib.import_module("core.datascience.training.model")
-    importlib.import_module("core.forecasting.rollup.model")
-    importlib.import_module("core.identity.factors.model")
-    importlib.import_module("core.identity.keys.model")
-    importlib.import_module("core.identity.people.model")
-    importlib.import_module("core.identity.sso.model")
-    importlib.import_module("core.identity.scim.model")
-    importlib.import_module("core.kit.outbox")
-    importlib.import_module("core.kit.timers")
-    importlib.import_module("core.kit.idempotency")
+    for name in (*(f"{feature}.model" for feature in FEATURES), *OTHER_TABLES):
+        importlib.import_module(f"core.{name}")
 
 
 def configs() -> Path:
@@ -391,5 +385,6 @@ def services(
         features=features(settings, own_db),
         hub=Hub(own_db),
         sender=sender(settings, own_mailer),
+        executor=Executor(own_db, destinations(own_mailer, RecordedConsents())),
         trainer=trainer,
     )

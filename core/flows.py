@@ -19,6 +19,8 @@
     odds are wanted           PREDICTION_REQUESTED → predictions.answer   PREDICTION_MADE tells them
     it wants something done   TASK_CREATED       → automation.draft        the text that a person approves
     a person said yes or no   TASK_DECIDED       → automation.note_verdict the agent hears of it
+                                                 → automation.schedule     once it is due it is carried out: TIMERS
+    it was done, or given up  TASK_FINISHED      → automation.note_finished
     there is a legal basis    CONSENT_GIVEN      → privacy.resume          stored calls of the contact are analysed
     a person asks             EXPORT_REQUESTED   → privacy.export          for a copy of all that is known of him
                               ERASURE_REQUESTED  → privacy.erase           to be forgotten
@@ -48,6 +50,8 @@ from core.analysis import repository as analysis
 from core.analysis.model import Sentiment
 from core.automation import draft as drafting
 from core.automation import repository as tasks
+from core.automation.execution import carry_out as execution
+from core.automation.execution.carry_out import TIMER as CARRY_OUT
 from core.automation.residents import HEALTH
 from core.automation.rules import live as rules
 from core.automation.rules.facts import SOURCES
@@ -197,6 +201,14 @@ async def in_order(event: Event, tx: Tx, services: Services) -> None:
     """Nothing here: the reaction that waited takes it itself, among all that it takes, in their order."""
 
 
+async def schedule_task(event: Event, tx: Tx, services: Services) -> None:
+    await execution.schedule(tx, await tasks.task(tx, event.subject))
+
+
+async def carry_out(event: Event, tx: Tx, services: Services) -> None:
+    await services.executor.carry_out(tx, event.subject)
+
+
 async def draft(event: Event, tx: Tx, services: Services) -> None:
     await drafting.draft(tx, event.subject, services.generator)
 
@@ -273,6 +285,7 @@ async def _turns(tx: Tx, call_id: UUID) -> list[Turn]:
 
 TIMERS: Mapping[str, Callable[[Event, Tx, Services], Awaitable[None]]] = {
     NOTIFICATIONS: send_notifications,
+    CARRY_OUT: carry_out,
     HEALTH_LOOK: follow_health,
     TRAININGS: watch_training,
     RULES: in_order,
@@ -305,7 +318,10 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("health.follow_changed", EventType.DEAL_CHANGED, follow_health, ordered=True),
     Reaction("health.follow_heard", EventType.INSIGHTS_READY, follow_health, ordered=True),
     *(Reaction("automation.rules", kind, run_rules, ordered=True) for kind in (*SOURCES, EventType.TIMER_DUE)),
+    Reaction("automation.note_finished", EventType.TASK_FINISHED, follow_up, ordered=True),
     Reaction("automation.draft", EventType.TASK_CREATED, draft),
+    Reaction("automation.schedule_own", EventType.TASK_CREATED, schedule_task),
+    Reaction("automation.schedule", EventType.TASK_DECIDED, schedule_task),
     Reaction("notifications.call_ready", EventType.INSIGHTS_READY, tell_call_ready),
     Reaction("notifications.call_failed", EventType.CALL_FAILED, tell_call_failed),
     Reaction("notifications.forecast_fell", EventType.FORECAST_CHANGED, tell_forecast_fell),

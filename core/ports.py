@@ -319,17 +319,19 @@ class RateLimiter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One e-mail of plain text; `id` is the same however often it is sent."""
+    """One e-mail of plain text; `id` is the same however often it is sent. `invitation`: a meeting, as iCalendar."""
 
     id: UUID
     to: str
     subject: str
     text: str
+    reply_to: str | None = None
+    invitation: str | None = None
 
 
 class Mailer(Protocol):
-    async def send(self, mail: Mail) -> None:
-        """Raises `BadInput` for an address or subject that breaks its header, `Unavailable`."""
+    async def send(self, mail: Mail) -> bool:
+        """False: nobody is known under that address. Raises `BadInput` for what breaks its header, `Unavailable`."""
         ...
 
 
@@ -371,6 +373,10 @@ class Consents(Protocol):
 
     async def allows(self, tx: Tx, contact_id: UUID | None, purpose: ConsentPurpose) -> bool:
         """The contact's own word, else what the tenant states for all; `contact_id` None: somebody who is not known."""
+        ...
+
+    async def objects(self, tx: Tx, contact_id: UUID, purpose: ConsentPurpose) -> bool:
+        """He said no, or was erased before and has not been asked again."""
         ...
 
 

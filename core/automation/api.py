@@ -47,7 +47,7 @@ class TaskWithDraft(TaskOut):
 async def list_tasks(
     tx: CurrentTx,
     page: Paging,
-    status: Literal["suggested", "waiting", "approved", "dismissed", "done"] | None = None,
+    status: Literal["suggested", "waiting", "approved", "dismissed", "done", "failed"] | None = None,
     deal_id: UUID | None = None,
 ) -> Page[TaskOut]:
     rows = await repository.tasks(tx, page, status=status, deal_id=deal_id)

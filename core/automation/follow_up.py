@@ -34,6 +34,9 @@ class FollowUp:
 
     async def handle(self, tx: Tx, event: Event) -> None:
         assert self._agent is not None, "it is restored first"
+        if event.type is EventType.TASK_FINISHED:
+            self._agent.note_task_closed(UUID(event.data["deal_id"]), event.data["kind"])
+            return
         if event.type is EventType.TASK_DECIDED:
             # Approved is still to be done; only a dismissed task makes room for another.
             if event.data.get("verdict") == "dismissed":

@@ -12,7 +12,7 @@ from core.kit.db import Base, TenantOwned
 
 class Task(TenantOwned, Base):
     """What the agent or a rule (`rule_id`) decided, and why. `status`: suggested | waiting | approved | dismissed |
-    done."""
+    done | failed."""
 
     __tablename__ = "tasks"
 

@@ -23,11 +23,15 @@ def written(mail: Mail, sender: str) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     try:
         message["From"], message["To"], message["Subject"] = sender, mail.to, mail.subject
+        if mail.reply_to:
+            message["Reply-To"] = mail.reply_to
         message["Message-ID"] = f"<{mail.id}@{sender.rpartition('@')[2]}>"
     except ValueError:
         raise BadInput("An address or a subject of a mail holds a line break. Take it out.") from None
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
+    if mail.invitation is not None:
+        message.add_alternative(mail.invitation, subtype="calendar", params={"method": "REQUEST"})
     return message
 
 
@@ -42,14 +46,16 @@ class SmtpMailer:
         self._client = {"hostname": host, "port": port, "username": username, "password": password}
         self._tls = {"use_tls": tls == "tls", "start_tls": tls == "starttls"}
 
-    async def send(self, mail: Mail) -> None:
+    async def send(self, mail: Mail) -> bool:
         message = written(mail, self._sender)
         try:
             await aiosmtplib.send(message, timeout=_TIMEOUT_S, **self._client, **self._tls)  # type: ignore[arg-type]
         except aiosmtplib.SMTPRecipientsRefused:
             log.warning("mail_refused", mail_id=str(mail.id))  # nobody is there: another try finds nobody either
+            return False
         except (aiosmtplib.SMTPException, OSError):
             raise Unavailable("The mail server does not take the mail just now.") from None
+        return True
 
 
 class FolderMailer:
@@ -59,9 +65,10 @@ class FolderMailer:
         self._folder = folder
         self._sender = sender
 
-    async def send(self, mail: Mail) -> None:
+    async def send(self, mail: Mail) -> bool:
         raw = bytes(written(mail, self._sender))
         await asyncio.to_thread(self._write, f"{mail.id}.eml", raw)
+        return True
 
     def _write(self, name: str, raw: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

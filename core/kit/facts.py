@@ -223,6 +223,15 @@ class TaskDecided(Data):
     verdict: Literal["approved", "dismissed"]
 
 
+@FACTS.of(EventType.TASK_FINISHED)
+class TaskFinished(Data):
+    """It was carried out, or given up. `subject`: the task."""
+
+    deal_id: UUID
+    kind: str
+    status: Literal["done", "failed"]
+
+
 # ── privacy ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -27,6 +27,12 @@ class RecordedConsents:
     async def allows(self, tx: Tx, contact_id: UUID | None, purpose: ConsentPurpose) -> bool:
         return (await standing(tx, contact_id, purpose)).allowed
 
+    async def objects(self, tx: Tx, contact_id: UUID, purpose: ConsentPurpose) -> bool:
+        newest = await repository.newest_consent(tx, contact_id, purpose)
+        if newest is not None:
+            return newest.withdrawn_at is not None
+        return (await standing(tx, contact_id, purpose)).erased_before
+
 
 async def standing(tx: Tx, contact_id: UUID | None, purpose: Purpose) -> Standing:
     """What holds now. Of somebody who was erased before and came back, nothing is presumed: he is asked."""

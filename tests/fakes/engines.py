@@ -195,6 +195,7 @@ class FakeMailer:
     def __init__(self) -> None:
         self.sent: list[Mail] = []
 
-    async def send(self, mail: Mail) -> None:
+    async def send(self, mail: Mail) -> bool:
         written(mail, "salesedge@localhost")
         self.sent.append(mail)
+        return True

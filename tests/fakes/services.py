@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from core import bootstrap
+from core.automation.execution.carry_out import Executor
+from core.automation.execution.destinations import destinations
 from core.automation.host import AgentHost
 from core.bootstrap import Services
 from core.datascience.features.store import FeatureStore
@@ -43,4 +45,5 @@ def fake_services(settings: Settings, clock: Clock) -> Services:
         sentiment=FakeSentiment(), predictor=FakePredictor(), inputs=bootstrap.deal_inputs,
         generator=FakeGenerator(), agents=AgentHost(db), features=FeatureStore(db, FakeHotValues(), objects),
         hub=Hub(db), sender=bootstrap.sender(settings, mailer), trainer=FakeTrainer(),
+        executor=Executor(db, destinations(mailer, RecordedConsents())),
     )  # fmt: skip
