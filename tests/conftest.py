@@ -27,6 +27,7 @@ from tests.support import Api, Client, sign_up
 
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 REPOSITORY = Path(__file__).resolve().parent.parent
+END_TO_END = REPOSITORY / "tests" / "e2e"
 MODELS = REPOSITORY / ".salesedge" / "models"
 
 
@@ -35,6 +36,14 @@ hypothesis.settings.register_profile(
     "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
 hypothesis.settings.load_profile("house")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file stays in one process, and all that needs the cluster in one as well, which begins with it."""
+    for item in items:
+        group = "cluster" if END_TO_END in item.path.parents else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: END_TO_END not in item.path.parents)
 
 
 def pytest_configure() -> None:
