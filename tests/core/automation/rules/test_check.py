@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +14,8 @@ from hypothesis import strategies as some
 from core.automation.rules.check import MOST_DEPTH, MOST_NODES, definition_problems, problems
 from core.automation.rules.course import asked
 from core.automation.rules.definition import Definition
-from core.automation.rules.fields import fields
-from core.automation.rules.operators import compiled, holds
+from core.automation.rules.fields import TRIGGERS, fields
+from core.automation.rules.operators import OPERATORS, compiled, holds
 from core.automation.rules.templates import templates
 
 
@@ -126,3 +129,11 @@ def test_templates_are_right_and_the_same_in_both_languages(language: str) -> No
             other.wait,
             other.at_most,
         )
+
+
+def test_the_docs_name_every_word_and_their_examples_are_right() -> None:
+    text = (Path(__file__).resolve().parents[4] / "docs" / "rules.md").read_text("utf-8")
+    assert [word for word in (*TRIGGERS, *fields(), *OPERATORS) if f"`{word}`" not in text] == []
+    rule, won, _told = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.S))
+    assert definition_problems(Definition.model_validate(rule), "en") == []
+    assert problems(won, "deal_changed", "en") == []
