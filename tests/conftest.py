@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import hypothesis
@@ -25,6 +26,9 @@ from core.settings import Settings, load
 from tests.fakes.services import fake_services
 from tests.support import Api, Client, sign_up
 
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
+
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 REPOSITORY = Path(__file__).resolve().parent.parent
 END_TO_END = REPOSITORY / "tests" / "e2e"
@@ -39,11 +43,21 @@ hypothesis.settings.load_profile("house")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file stays in one process, and all that needs the cluster in one as well, which begins with it."""
-    for item in items:
-        group = "cluster" if END_TO_END in item.path.parents else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+    """The longest first: what needs the cluster."""
     items.sort(key=lambda item: END_TO_END not in item.path.parents)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """A file stays in one process, and all that needs the cluster in one as well."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "tests/e2e" if file.startswith("tests/e2e/") else file
+
+    return ByFile(config, log)
 
 
 def pytest_configure() -> None:
