@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,12 +13,20 @@ from core.kit.relay import Relay
 from core.kit.timers import Ticker
 from tests.support import Api, Client, new_deal
 
+_SESSION = timedelta(days=5)
+"""Unused for seven it ends."""
 
-@dataclass(frozen=True)
+
+@dataclass
 class Company:
     api: Api
     admin: Client
     clock: VirtualClock
+    slug: str = "acme"
+    logged_in_at: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.logged_in_at = self.clock.now()
 
     @property
     def tenant_id(self) -> UUID:
@@ -59,7 +67,12 @@ class Company:
         tokens = self.api.services.tokens
         she = tokens.check(self.admin.token)
         self.clock.advance(at - self.clock.now())
-        self.admin.token = tokens.issue(replace(she, session_id=None))  # sessions end, and this one is not the matter
+        self.admin.token = tokens.issue(she)
+        if at - self.logged_in_at > _SESSION:
+            who = {"email": "ana@example.com", "password": Api.PASSWORD, "tenant": self.slug}
+            again = await self.admin.post("/v1/login", json=who)
+            assert again.status_code == 200, again.text
+            self.admin.token, self.logged_in_at = again.json()["access_token"], at
         await self.settle()
 
     async def later(self, **span: float) -> None:

@@ -64,8 +64,9 @@ async def through(company: Company, hours: int) -> None:
 async def test_a_dry_run_tells_what_really_happened(
     api: Api, clock: VirtualClock, steps: list[tuple[int, str, int]]
 ) -> None:
-    ana = Client(api, (await sign_up(api, f"c-{new_id()}"))["access_token"])
-    company = Company(api, ana, clock)
+    slug = f"c-{new_id()}"
+    ana = Client(api, (await sign_up(api, slug))["access_token"])
+    company = Company(api, ana, clock, slug)
     begun = clock.now()
     made = [(await company.rule(**says), says) for says in RULES]
     deals = [await company.deal(), await company.deal()]
