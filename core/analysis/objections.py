@@ -13,7 +13,7 @@ _SURE = 0.5  # intention confidence that suffices alone
 _HALF_SURE = 0.25  # suffices together with words of an objection
 _SURE_OF_OTHER = 0.85  # where no word says what it is about
 _ANSWER_TURNS = 3  # how many turns the seller has to answer
-_ANSWER_WORDS = 8  # an answer is more than an "okay"
+ANSWER_WORDS = 8  # an answer is more than an "okay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +35,41 @@ def find(turns: Sequence[Turn], moods: Sequence[Mood], language: str) -> list[Ob
     words = lexicon(language)
     found = []
     for number, (turn, mood) in enumerate(zip(turns, moods, strict=True)):
-        if turn.speaker == "seller" or (confidence := _confidence(turn, mood, words)) is None:
+        raised = None if turn.speaker == "seller" else raised_in(turn.text, mood, words)
+        if raised is None:
             continue
-        kind = _kind(turn.text, words)
-        if kind == "other" and confidence < _SURE_OF_OTHER:
-            continue  # a complaint about the world is no objection to the offer
+        kind, confidence = raised
         met, answer, why = _met(turns, moods, number, words, kind)
         found.append(Objection(kind, number, turn.start_s, turn.text, round(confidence, 3), met, answer, why))
     return found
 
 
-def _confidence(turn: Turn, mood: Mood, words: Lexicon) -> float | None:
-    says_so = words.objection_cues.search(turn.text) is not None
+def raised_in(text: str, mood: Mood, words: Lexicon) -> tuple[str, float] | None:
+    """The kind of the objection that somebody else than the seller raises with these words, and how sure that is."""
+    confidence = _confidence(text, mood, words)
+    if confidence is None:
+        return None
+    kind = _kind(text, words)
+    # A complaint about the world is no objection to the offer.
+    return None if kind == "other" and confidence < _SURE_OF_OTHER else (kind, confidence)
+
+
+def cued_in(text: str, words: Lexicon) -> str | None:
+    """The kind of an objection that words alone give away, before its sentence is whole."""
+    kind = _kind(text, words)
+    return kind if kind != "other" and words.objection_cues.search(text) is not None else None
+
+
+def speaks_to(text: str, kind: str, words: Lexicon) -> tuple[bool, bool]:
+    """Of what the seller said after an objection: is it long enough and about the same thing, does it answer?"""
+    if len(text.split()) < ANSWER_WORDS:
+        return False, False
+    on_topic = kind in words.objections and words.objections[kind].search(text) is not None
+    return on_topic, words.answers.search(text) is not None
+
+
+def _confidence(text: str, mood: Mood, words: Lexicon) -> float | None:
+    says_so = words.objection_cues.search(text) is not None
     objects = mood.intention is Intention.OBJECTION
     if objects and (mood.intention_confidence >= _SURE or (says_so and mood.intention_confidence >= _HALF_SURE)):
         return max(mood.intention_confidence, 0.7 if says_so else 0.0)
@@ -72,10 +95,9 @@ def _met(
         return False, None, "no_answer"
     first = answers[0]
     text = turns[first].text
-    if len(text.split()) < _ANSWER_WORDS:
+    if len(text.split()) < ANSWER_WORDS:
         return False, first, "too_short"
-    on_topic = kind in words.objections and words.objections[kind].search(text) is not None
-    answers_it = words.answers.search(text) is not None
+    on_topic, answers_it = speaks_to(text, kind, words)
     after = next((i for i in range(first + 1, len(turns)) if turns[i].speaker == turns[number].speaker), None)
     worse = after is not None and moods[after].valence < moods[number].valence - 0.1
     objects_again = after is not None and moods[after].intention is Intention.OBJECTION and moods[after].valence < 0
