@@ -74,7 +74,7 @@ async def _make(settings: Settings, mine: Claim, diary: Diary) -> Admitted:
     from cluster.training import Asked, fit
 
     # Its name is its own: when its process dies, who claims it next goes on where it was.
-    asked = Asked(mine.tenant_id, mine.algorithm, job=str(mine.training_id))
+    asked = Asked(mine.tenant_id, mine.algorithm, mine.tune, job=str(mine.training_id))
     made = await fit(settings, asked, diary.tell, before=diary.write)
     return made.admitted
 

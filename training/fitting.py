@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import tempfile
 from collections.abc import Mapping
@@ -60,30 +61,40 @@ def _to_files(fitted: Fitted) -> Files:
 
 def tuned(
     data: Data, part: Parts, how: AlgorithmRecipe, recipe: ForecastingRecipe, run: Run, *, trials: int
-) -> AlgorithmRecipe:  # fmt: skip
-    """The recipe with the parameters that did best on the older deals alone: what calibrates and what measures is not
-    looked at. An ensemble's members are tuned each by itself."""
+) -> tuple[AlgorithmRecipe, dict[str, Any]]:  # fmt: skip
+    """The recipe with the parameters that did best on the older deals alone, and what is told of the search: what
+    calibrates and what measures is not looked at. An ensemble's members are tuned each by itself."""
     if isinstance(how, EnsembleRecipe):
         raise recipes.RecipeError("An ensemble has nothing to tune: tune its members, and put what is found into them.")
     table = data.table(part.fit)
     cuts = tuning.folds(table.group, recipe.folds)
+    judge = functools.partial(_loss, recipes.name_of(how), table, cuts)
 
-    def judge(given: Mapping[str, Any], fold: int) -> float:
-        """Mean log loss of the moments of the fold, after a curve that the older half of them tells."""
-        learn, newer = cuts[fold]
-        algorithm = algorithms.ALGORITHMS[recipes.name_of(how)]
-        margin = algorithm.margins(algorithm.fit(table.take(learn), given), table.take(newer))
-        won = table.y[newer]
-        return float(log_loss(won, fit_calibration("temperature", margin, won).probability(margin)).mean())
+    def tell(over: int, of: int) -> None:
+        run.tell(f"searching for parameters, {over} of {of} trials are over", 0.1 + 0.4 * min(1.0, over / of))
 
     def make() -> Files:
         with tempfile.TemporaryDirectory(prefix="salesedge-tune-") as made:
             folder = run.inside("search") or Path(made)
             folder.mkdir(parents=True, exist_ok=True)
-            found = tuning.search(
-                how, judge, count=len(cuts), trials=trials, folder=folder,
-                tell=lambda share: run.tell("searching for parameters", 0.1 + 0.4 * share),
-            )  # fmt: skip
-        return {"recipe.json": found.model_dump_json(by_alias=True).encode()}
+            found = tuning.search(how, judge, count=len(cuts), trials=trials, folder=folder, tell=tell)
+        told = {"trials": found.trials, "stopped_early": found.stopped, "resumed": found.resumed, "loss": found.loss}
+        return {
+            "recipe.json": found.recipe.model_dump_json(by_alias=True).encode(),
+            "search.json": json.dumps(told).encode(),
+        }
 
-    return type(how).model_validate_json(run.step("tuned", make)["recipe.json"])
+    kept = run.step("tuned", make)
+    told = json.loads(kept["search.json"])
+    run.tell(f"searched: {told['trials']} trials, {told['stopped_early']} of them stopped early", 0.5)
+    return type(how).model_validate_json(kept["recipe.json"]), {f"search.{name}": told[name] for name in told}
+
+
+def _loss(name: str, table: Table, cuts: list[tuning.Fold], given: Mapping[str, Any], fold: int) -> float:
+    """Mean log loss of the moments of the fold, after a curve that they tell themselves: odds are calibrated later, so
+    what counts is how well they can be."""
+    learn, newer = cuts[fold]
+    algorithm = algorithms.ALGORITHMS[name]
+    margin = algorithm.margins(algorithm.fit(table.take(learn), given), table.take(newer))
+    won = table.y[newer]
+    return float(log_loss(won, fit_calibration("temperature", margin, won).probability(margin)).mean())

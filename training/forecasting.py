@@ -73,9 +73,9 @@ def fit(
     if context == "risk":
         data = dataclasses.replace(data, closed=dataclasses.replace(data.closed, won=1 - data.closed.won))
     part = parts(data, recipe)
+    searched: dict[str, Any] = {}
     if tune:
-        run.tell("searching for parameters", 0.1)
-        how = fitting.tuned(data, part, how, recipe, run, trials=tune)
+        how, searched = fitting.tuned(data, part, how, recipe, run, trials=tune)
     run.tell("fitting on the oldest deals", 0.5)
     taught = open_deals.taught(data, part, how, recipe, run)
     run.tell("calibrating", 0.65)
@@ -96,7 +96,7 @@ def fit(
         }
     )  # fmt: skip
     parameters = {"algorithm": last.algorithm, **flat(how.how()), "snapshots": len(data.closed.won)}
-    parameters |= {"open_moments": taught.used} if recipe.open_deals.use else {}
+    parameters |= searched | ({"open_moments": taught.used} if recipe.open_deals.use else {})
     return _report(data, part, Bundle(meta, last.files), calibration, odds, parameters)
 
 

@@ -7,6 +7,7 @@ about two seconds.
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ def fit(
     """With a `folder` a run of this `name` that was begun there goes on."""
     # Workers are looked after so often; it is also what each of their reports costs.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
+    join()
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
 
@@ -58,6 +60,22 @@ def fit(
 
         return sequence.exported(sequence.restored(held["state.pt"], table, how), table)
     return Fitted("xgboost", {"model.ubj": held["model.ubj"]})
+
+
+def join() -> None:
+    """Be part of a Ray cluster: that which the process is of already, that of a job, or one on this machine alone, on
+    loopback, which ends with the process."""
+    import ray
+
+    if ray.is_initialized():
+        return
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(log_to_driver=False, logging_level=logging.ERROR)
+        return
+    ray.init(
+        address="local", _node_ip_address="127.0.0.1", include_dashboard=False, log_to_driver=False,
+        logging_level=logging.ERROR,
+    )  # fmt: skip
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from actors.training import RayTrainer
 from core.datascience.training.trainer import Trainer
 from tests.contracts.test_trainer import TrainerContract
 from tests.e2e.house import House, wait
+from training import tuning
 
 pytestmark = [pytest.mark.cluster, pytest.mark.weights]
 
@@ -31,20 +32,28 @@ class TestRay(TrainerContract):
 
 
 def test_a_killed_training_is_taken_over_and_ends(house: House) -> None:
-    """Asked for over HTTP; its process dies in the middle; another goes on, and what came of it is told."""
+    """Asked for over HTTP; its process dies amid a search of Ray Tune; another goes on, does no trial again that was
+    over, and what came of it is told."""
     user = house.trainer()
-    row = user.post("/v1/insights/train", json={})
+    row = user.post("/v1/insights/train", json={"tune": 12})
     url = f"/v1/insights/trainings/{row['id']}"
-    user.until(url, lambda seen: any("fitting" in line["text"] or "features" in line["text"] for line in seen["lines"]))
+    kept = house.settings.data_dir / "training" / row["id"] / "search" / "tune"
+    wait(lambda: tuning.over(kept) > 0)
     assert house.kill("ray::TrainingJob") == 1
     done = user.until(url, lambda seen: seen["status"] not in ("queued", "running"))
     assert (done["status"], done["attempts"], done["progress"]) == ("done", 2, 1.0), done
     assert [line["attempt"] for line in done["lines"]] == sorted(line["attempt"] for line in done["lines"])
     assert "its process is gone or hangs: another goes on" in [line["text"] for line in done["lines"]]
+    again = [line["text"] for line in done["lines"] if line["attempt"] == 2 and "trials" in line["text"]]
+    assert not again[0].startswith("searching for parameters, 0 of 12")
     assert done["metrics"]["auc"] > 0.5
     assert done["verdict"]
     models = user.get("/v1/insights/models")["items"]
     assert [model["id"] for model in models if model["scope"] == user.tenant_id] == [done["model_id"]]
+    found = user.get(f"/v1/insights/models/{done['model_id']}")["parameters"]
+    assert found["search.trials"] == 12
+    assert 0 < found["search.resumed"] < 12
+    assert 0 < found["search.stopped_early"] < 12
     assert house.kill("ray::TrainingJob") == 0
 
 

@@ -32,7 +32,7 @@ async def train(body: TrainIn, tx: CurrentTx, request: Request) -> TrainingOut:
     closed = await deals.outcomes(tx)
     if closed["won"] + closed["lost"] < least:
         raise Conflict(f"A model takes at least {least} closed deals; there are {closed['won'] + closed['lost']}.")
-    return TrainingOut.model_validate(await asking.ask(tx, asking.Wanted(body.context, body.algorithm)))
+    return TrainingOut.model_validate(await asking.ask(tx, asking.Wanted(body.context, body.algorithm, tune=body.tune)))
 
 
 @router.get("/trainings", dependencies=[SEE], summary="What was trained and what is being trained, newest first")

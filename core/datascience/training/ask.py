@@ -22,13 +22,15 @@ FIRST_LOOK_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`version_id`: the version that is to be taught anew, or recalibrated."""
+    """`version_id`: the version that is to be taught anew, or recalibrated. `tune`: trials of a search for better
+    parameters."""
 
     context: str
     algorithm: str
     action: Literal["retrain", "recalibrate"] = "retrain"
     why: Literal["person", "drift"] = "person"
     version_id: UUID | None = None
+    tune: int = 0
 
 
 async def ask(tx: Tx, wanted: Wanted) -> Training:
@@ -43,11 +45,13 @@ async def ask(tx: Tx, wanted: Wanted) -> Training:
     now = tx.clock.now()
     row = Training(
         id=new_id(), tenant_id=tx.tenant_id, context=wanted.context, algorithm=wanted.algorithm, action=wanted.action,
-        why=wanted.why, version_id=wanted.version_id, requested_by=tx.actor.user_id if tx.actor else None,
-        status="queued", stage="", progress=0.0, attempts=0, created_at=now,
+        why=wanted.why, version_id=wanted.version_id, tune=wanted.tune, status="queued",
+        requested_by=tx.actor.user_id if tx.actor else None, stage="", progress=0.0, attempts=0, created_at=now,
     )  # fmt: skip
     await repository.add(tx, [row])
-    await story.tell(tx, row, f"asked for: {wanted.action} {wanted.algorithm} for {wanted.context}, by {wanted.why}")
+    searched = f", with a search of {wanted.tune} trials" if wanted.tune else ""
+    said = f"asked for: {wanted.action} {wanted.algorithm} for {wanted.context}, by {wanted.why}{searched}"
+    await story.tell(tx, row, said)
     tx.audit("training.requested", f"training:{row.id}", after={"algorithm": row.algorithm, "context": row.context})
     data = {
         "context": wanted.context, "algorithm": wanted.algorithm, "action": wanted.action, "why": wanted.why,

@@ -13,7 +13,8 @@ OPEN = ("queued", "running")
 
 class Training(TenantOwned, Base):
     """A model of the tenant's own that is being made, or was. `action`: retrain | recalibrate; `why`: person | drift;
-    `version_id`: the version because of which. `status`: queued | running | done | failed | cancelled.
+    `version_id`: the version because of which; `tune`: trials of a search for better parameters. `status`: queued |
+    running | done | failed | cancelled.
 
     While it runs somebody holds it until `lease_until`, and `attempts` tells whose turn that is: each take-over counts
     one up, and who comes with an older number is heard no more. `model_id`: what came of it; the gate's verdict stands
@@ -27,6 +28,7 @@ class Training(TenantOwned, Base):
     action: Mapped[str] = mapped_column(String(16))
     why: Mapped[str] = mapped_column(String(16))
     version_id: Mapped[UUID | None] = mapped_column(ForeignKey("model_versions.id"))
+    tune: Mapped[int] = mapped_column(default=0)
     requested_by: Mapped[UUID | None]
     status: Mapped[str] = mapped_column(String(16), default="queued")
     stage: Mapped[str] = mapped_column(String(300), default="")

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from core.datascience.models.schemas import ComparisonOut, In
 
@@ -18,6 +18,13 @@ class TrainIn(In):
     algorithm: Literal["logistic", "xgboost", "lightgbm", "lstm", "ensemble"] = Field(
         "xgboost", description="Its recipe: configs/training/<algorithm>.yaml"
     )
+    tune: int = Field(0, ge=0, le=200, description="Trials of a search for better parameters; 0: the recipe's own")
+
+    @model_validator(mode="after")
+    def _has_something_to_tune(self) -> Self:
+        if self.tune and self.algorithm == "ensemble":
+            raise ValueError("an ensemble has nothing to tune: tune its members")
+        return self
 
 
 class TrainingOut(BaseModel):
@@ -32,6 +39,7 @@ class TrainingOut(BaseModel):
     action: Literal["retrain", "recalibrate"]
     why: Literal["person", "drift"]
     version_id: UUID | None
+    tune: int
     requested_by: UUID | None
     status: Status
     stage: str

@@ -33,6 +33,7 @@ class Claim:
     algorithm: str
     action: str
     version_id: UUID | None
+    tune: int
 
 
 async def claim(db: Database, tenant_id: UUID, training_id: UUID, lease_s: float) -> Claim:
@@ -48,7 +49,9 @@ async def claim(db: Database, tenant_id: UUID, training_id: UUID, lease_s: float
 
 
 def _claim(row: Training) -> Claim:
-    return Claim(row.tenant_id, row.id, row.attempts, row.context, row.algorithm, row.action, row.version_id)
+    return Claim(
+        row.tenant_id, row.id, row.attempts, row.context, row.algorithm, row.action, row.version_id, row.tune
+    )  # fmt: skip
 
 
 async def report(

@@ -121,6 +121,16 @@ async def test_what_is_over_cannot_be_cancelled(desk: Desk) -> None:
     assert (seen["status"], seen["error"]) == ("failed", "there are 3 won and 2 lost")
 
 
+async def test_a_search_is_part_of_what_is_asked_for(desk: Desk) -> None:
+    row = await desk.asked(algorithm="logistic", tune=12)
+    assert row["tune"] == 12
+    mine = await work.claim(desk.api.services.db, desk.tenant_id, UUID(row["id"]), LEASE_S)
+    assert mine.tune == 12
+    assert "with a search of 12 trials" in (await desk.seen(row["id"]))["lines"][0]["text"]
+    for wrong in ({"tune": -1}, {"tune": 201}, {"algorithm": "ensemble", "tune": 2}):
+        assert (await desk.client.post(TRAIN, json=wrong)).status_code == 422
+
+
 async def test_too_few_closed_deals_are_said_before_anything_begins(api: Api, ana: Client) -> None:
     answer = await (await member(api, ana, "SUPER_ADMIN")).post(TRAIN, json={})
     assert answer.status_code == 409
