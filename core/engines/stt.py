@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.engines import whisper_words
 from core.kit.errors import BadInput, Unavailable
 from core.ports import SAMPLE_RATE_HZ, Heard, Utterance, Word
 
@@ -24,25 +23,9 @@ MAX_WINDOW_S = 30.0
 _SILENCE_PEAK = 64
 # A rest shorter than this after the last word holds no more; hearing it costs a full pass and yields inventions.
 _REST_S = 1.0
-_HINTS_MAX_CHARS = 200
-_HINT_MAX_CHARS = 40
 _WORD_MAX_S = 1.0
 _HOLE_S = 1.5
 _HOLE_LOUDNESS = 0.3
-# What Whisper says over noise, learnt from subtitles. Dropped only where it doubts itself.
-_INVENTED = re.compile(
-    r"^\W*(thank(s| you)( (so|very) much)?( for (watching|listening|viewing))?|(please )?subscribe.*|you|bye([ -]bye)?"
-    r"|(legendas?|subtitles?|subtitled|captions?|transcri\w+|tradução) (pela?|by|por|de|da) .*"
-    r"|obrigad[oa]|tchau|e a[ií])\W*$",
-    re.IGNORECASE,
-)
-_DOUBT_NO_SPEECH = 0.3
-_DOUBT_CONFIDENCE = 0.5
-# Words that fit no sound: what a noise is taken for.
-_LEAST_CONFIDENCE = 0.3
-# The same few words over and over: a decoder that has lost its way.
-_LOOP_REPEATS = 4
-_LOOP_MAX_WORDS = 6
 
 
 class FasterWhisper:
@@ -92,7 +75,7 @@ class FasterWhisper:
             condition_on_previous_text=False,
             without_timestamps=not timestamps,
             word_timestamps=True,
-            hotwords=_hotwords(hints),
+            hotwords=whisper_words.hotwords(hints),
         )
         duration_s = audio.size / SAMPLE_RATE_HZ
         said: list[Utterance] = []
@@ -137,16 +120,6 @@ def _check(pcm: NDArray[np.int16], language: str | None) -> None:
         raise BadInput(f"The language {language!r} is not spoken here. Choose one of {', '.join(LANGUAGES)}.")
 
 
-def _hotwords(hints: Sequence[str]) -> str | None:
-    """Names to expect, one line of plain words; as many as fit."""
-    kept: list[str] = []
-    for hint in hints:
-        name = re.sub(r"[^\w&+.'’ -]+", " ", hint)[:_HINT_MAX_CHARS].strip()
-        if name and name not in kept and sum(map(len, kept)) + len(name) <= _HINTS_MAX_CHARS:
-            kept.append(name)
-    return ", ".join(kept) or None
-
-
 def _holes(words: Sequence[Word], audio: NDArray[np.float32]) -> bool:
     """Whether a stretch without words is about as loud as the rest: speech that was jumped over."""
     import numpy as np
@@ -165,58 +138,8 @@ def _holes(words: Sequence[Word], audio: NDArray[np.float32]) -> bool:
 
 def _utterances(segment: Any, duration_s: float) -> list[Utterance]:
     """The sentences of one pass, but for those that are most likely made up."""
-    kept = []
-    for words in _sentences(_without_loops(_words(segment.words or [], duration_s))):
-        text = " ".join(word.text for word in words)
-        confidence = sum(word.confidence for word in words) / len(words)
-        if confidence < _LEAST_CONFIDENCE:
-            continue
-        doubtful = segment.no_speech_prob > _DOUBT_NO_SPEECH or confidence < _DOUBT_CONFIDENCE
-        if not (doubtful and _INVENTED.match(text)):
-            kept.append(Utterance(text, words[0].start_s, words[-1].end_s, words, round(confidence, 4)))
-    return kept
-
-
-def _sentences(words: Sequence[Word]) -> list[tuple[Word, ...]]:
-    ends = [i + 1 for i, word in enumerate(words) if word.text.rstrip("\"'\u201d)").endswith((".", "?", "!", "…"))]
-    edges = sorted({0, *ends, len(words)})
-    return [tuple(words[a:b]) for a, b in itertools.pairwise(edges)]
-
-
-def _words(raw: Sequence[Any], duration_s: float) -> tuple[Word, ...]:
-    """Whole words in order of time: a part that Whisper writes without a space belongs to the word before it."""
-    words: list[Word] = []
-    for part in raw:
-        text = part.word.strip()
-        start_s, end_s = (min(max(float(at), 0.0), duration_s) for at in (part.start, part.end))
-        if not text:
-            continue
-        if words and not part.word.startswith(" "):
-            last = words.pop()
-            text, start_s = last.text + text, last.start_s
-            part.probability = min(part.probability, last.confidence)
-        if words:
-            start_s = max(start_s, words[-1].start_s)
-        confidence = min(1.0, max(0.0, float(part.probability)))
-        words.append(Word(text, round(start_s, 3), round(max(start_s, end_s), 3), round(confidence, 4)))
-    return tuple(words)
-
-
-def _without_loops(words: tuple[Word, ...]) -> tuple[Word, ...]:
-    """A run of words said more than four times in a row is kept once."""
-    kept: list[Word] = []
-    at = 0
-    said = [word.text.lower().strip(".,!?;:") for word in words]
-    while at < len(words):
-        for size in range(1, _LOOP_MAX_WORDS + 1):
-            repeats = 1
-            while said[at : at + size] == said[at + repeats * size : at + (repeats + 1) * size]:
-                repeats += 1
-            if repeats > _LOOP_REPEATS:
-                kept += words[at : at + size]
-                at += repeats * size
-                break
-        else:
-            kept.append(words[at])
-            at += 1
-    return tuple(kept)
+    words = whisper_words.whole(segment.words or [], duration_s)
+    return [
+        Utterance(" ".join(w.text for w in said), said[0].start_s, said[-1].end_s, said, whisper_words.confidence(said))
+        for said in whisper_words.believed(words, segment.no_speech_prob)
+    ]

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FRAME = 512
+_CONTEXT = 64  # samples before a frame that the model hears with it
 # Memory stays the same for any length: one block at a time. The model starts afresh in each.
 _BLOCK_SAMPLES = 1875 * _FRAME  # one minute
 
@@ -73,3 +74,24 @@ def _padded(spans: list[Span], duration_s: float) -> list[Span]:
         end_s = min(span.end_s + min(_PAD_S, after_s), duration_s)
         padded.append(Span(round(span.start_s - min(_PAD_S, before_s), 4), round(end_s, 4)))
     return padded
+
+
+class SileroMeter:
+    """A `SpeechMeter`: the same model, one block after another."""
+
+    def __init__(self) -> None:
+        import numpy as np
+        from faster_whisper.vad import get_vad_model
+
+        self._session = get_vad_model().session
+        self._memory = (np.zeros((1, 1, 128), np.float32), np.zeros((1, 1, 128), np.float32))
+        self._input = np.zeros((1, _CONTEXT + _FRAME), np.float32)
+
+    def share(self, block: NDArray[np.float32]) -> float:
+        """`block`: float32 (512,), mono, 16 kHz → the probability of speech."""
+        self._input[0, :_CONTEXT] = self._input[0, -_CONTEXT:]
+        self._input[0, _CONTEXT:] = block
+        h, c = self._memory
+        found, h, c = self._session.run(None, {"input": self._input, "h": h, "c": c})
+        self._memory = (h, c)
+        return float(found.reshape(-1)[0])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,6 +23,7 @@ from core.ports import (
     Brief,
     Emotion,
     Heard,
+    Hypothesis,
     Intention,
     Mail,
     Mood,
@@ -47,6 +50,39 @@ class FakeTranscriber:
         words = tuple(Word(f"word{n}", n + 0.1, n + 0.9, 0.9) for n in range(seconds))
         text = " ".join(word.text for word in words)
         return Heard(language or "pt", 1.0, (Utterance(text, 0.1, seconds - 0.1, words, 0.9),), "fake")
+
+
+class FakeStreamTranscriber:
+    """Hears numbers: a stretch of at least `WORD` samples of the level n / 1000 is the word "n", a shorter one at the
+    window's end something else each time it grows. What is agreed is kept, whatever was said."""
+
+    WORD = 8 * 512
+
+    def __init__(self) -> None:
+        self.windows: list[int] = []  # samples of each that was asked for
+
+    async def decode(
+        self, window: NDArray[np.float32], *, language: str | None = None, prompt: str = "", agreed: str = "",
+        hints: Sequence[str] = (),
+    ) -> Hypothesis:  # fmt: skip
+        self.windows.append(len(window))
+        levels = np.rint(window * 1000).astype(int)
+        edges = [0, *(np.flatnonzero(np.diff(levels)) + 1).tolist(), len(levels)]
+        words = [self._word(levels[a], a, b) for a, b in pairwise(edges) if a < b and levels[a]]
+        said = agreed.split()
+        kept = [replace(word, text=text) for word, text in zip(words, said, strict=False)]
+        return Hypothesis(language or "pt", (*kept, *words[len(said) :]))
+
+    def _word(self, level: int, begin: int, end: int) -> Word:
+        text = str(level) if end - begin >= self.WORD else f"{level}~{end - begin}"
+        return Word(text, begin / SAMPLE_RATE_HZ, end / SAMPLE_RATE_HZ, 0.9)
+
+
+class FakeMeter:
+    """Everything that is not silence is speech."""
+
+    def share(self, block: NDArray[np.float32]) -> float:
+        return float(np.abs(block).max() > 0.003)
 
 
 class FakeDetector:

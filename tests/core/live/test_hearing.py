@@ -1,0 +1,186 @@
+"""A listener on a transcriber that hears numbers: what must hold for any sound, however it is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from core.kit.errors import BadInput
+from core.live.heard import Heard
+from core.live.hearing import ALL, BLOCK, LONG_STEPS, NO_PARTIALS, HearingSettings, Listener
+from core.ports import SAMPLE_RATE_HZ, Hypothesis, Side
+from tests.fakes.engines import FakeMeter, FakeStreamTranscriber
+
+Sound = NDArray[np.float32]
+HOW = HearingSettings(divide_s=2.5, late_s=3.0, most_s=4.0)
+
+# A call of one side: (blocks of silence, words, each a number and how many blocks it takes).
+turns = st.lists(
+    st.tuples(
+        st.integers(0, 40),
+        st.lists(st.tuples(st.integers(10, 900), st.integers(9, 24)), min_size=1, max_size=9),
+    ),
+    min_size=1,
+    max_size=2,
+)
+cuts = st.lists(st.integers(100, 9000), min_size=1, max_size=8)
+
+
+def spoken(call: Sequence[tuple[int, Sequence[tuple[int, int]]]]) -> Sound:
+    """float32 (samples,)."""
+    parts = []
+    for silence, words in call:
+        parts.append(np.zeros(silence * BLOCK, np.float32))
+        parts += [np.full(length * BLOCK, number / 1000, np.float32) for number, length in words]
+    return np.concatenate([*parts, np.zeros(40 * BLOCK, np.float32)])
+
+
+def frames(sound: Sound, lengths: Sequence[int]) -> Iterator[Sound]:
+    """The sound in frames of these lengths, over and over."""
+    at = turn = 0
+    while at < len(sound):
+        length = lengths[turn % len(lengths)]
+        yield sound[at : at + length]
+        at, turn = at + length, turn + 1
+
+
+def listener(side: Side = Side.SELLER, **more: object) -> Listener:
+    return Listener(FakeStreamTranscriber(), FakeMeter(), HOW, side=side, language="en", **more)  # type: ignore[arg-type]
+
+
+async def heard(ear: Listener, sound: Sound, lengths: Sequence[int]) -> list[Heard]:
+    said = [one for frame in frames(sound, lengths) for one in await ear.hear(frame)]
+    return said + await ear.finish()
+
+
+def of(kind: str, said: Sequence[Heard]) -> list[Heard]:
+    return [one for one in said if one.kind == kind]
+
+
+@settings(max_examples=25)
+@given(turns, cuts)
+async def test_any_cut_of_the_sound_gives_the_same(
+    call: list[tuple[int, list[tuple[int, int]]]], lengths: list[int]
+) -> None:
+    sound = spoken(call)
+    whole = await heard(listener(), sound, [len(sound)])
+    assert await heard(listener(), sound, lengths) == whole
+    assert of("final", whole)
+
+
+@settings(max_examples=25)
+@given(turns, cuts)
+async def test_stable_text_never_shrinks_and_begins_the_final(
+    call: list[tuple[int, list[tuple[int, int]]]], lengths: list[int]
+) -> None:
+    said = await heard(listener(), spoken(call), lengths)
+    for number in {one.utterance for one in said}:
+        mine = [one for one in said if one.utterance == number]
+        assert [one.kind for one in mine][:: len(mine) - 1 or 1] == ["speech_started", "final"]
+        kept = [one.text.split() for one in mine if one.kind in ("stable", "final")]
+        assert all(after[: len(before)] == before for before, after in pairwise(kept))
+        assert all(
+            one.text == " ".join(word.text for word in one.words) for one in mine if one.kind != "partial" and one.words
+        )
+    assert [one.at_s for one in said] == sorted(one.at_s for one in said)
+    assert [one.utterance for one in of("final", said)] == list(range(len(of("final", said))))
+
+
+@settings(max_examples=25)
+@given(turns, cuts, st.integers(0, 10_000))
+async def test_another_goes_on_from_any_frame_and_says_nothing_twice(
+    call: list[tuple[int, list[tuple[int, int]]]], lengths: list[int], dies: int
+) -> None:
+    sound = spoken(call)
+    first, said, given = listener(), [], 0
+    for frame in list(frames(sound, lengths))[: dies % (len(sound) // lengths[0] + 1)]:
+        said += await first.hear(frame)
+        given += len(frame)
+    utterance = len(of("final", said))
+    stable = next((one.words for one in reversed(of("stable", said)) if one.utterance == utterance), ())
+    second = Listener.resume(
+        FakeStreamTranscriber(), FakeMeter(), HOW, side=Side.SELLER, language="en", at_sample=first.position(),
+        utterance=utterance, stable=stable,
+    )  # fmt: skip
+    rest = await heard(second, sound[first.position() :], lengths)
+    assert all(one.utterance >= utterance for one in rest)
+    mine = [one for one in rest if one.utterance == utterance and one.kind in ("stable", "final")]
+    kept = [[word.text for word in stable], *(one.text.split() for one in mine)]
+    assert all(after[: len(before)] == before for before, after in pairwise(kept))
+    assert all(len(one.words) > len(stable) for one in of("stable", mine))
+    assert [one.utterance for one in of("final", said + rest)] == list(range(len(of("final", said + rest))))
+    through = await heard(listener(), sound, lengths)
+    numbers = [word for one in of("final", said + rest) for word in one.text.split()]
+    assert numbers == [word for one in of("final", through) for word in one.text.split()]
+
+
+async def test_two_sides_never_mix() -> None:
+    seller = spoken([(10, [(100, 12), (101, 12)]), (40, [(102, 12)])])
+    customer = spoken([(30, [(200, 12)]), (40, [(201, 12), (202, 12)])])
+    shared = FakeStreamTranscriber()
+    ears = {side: Listener(shared, FakeMeter(), HOW, side=side, language="en") for side in (Side.SELLER, Side.CUSTOMER)}
+    said = [
+        one
+        for frame in zip(frames(seller, [700]), frames(customer, [700]), strict=False)
+        for ear, part in zip(ears.values(), frame, strict=True)
+        for one in await ear.hear(part)
+    ]
+    said += [one for ear in ears.values() for one in await ear.finish()]
+    texts = {side: " ".join(one.text for one in of("final", said) if one.side == side) for side in ears}
+    assert texts == {Side.SELLER: "100 101 102", Side.CUSTOMER: "200 201 202"}
+
+
+async def test_the_end_is_decoded_while_the_pause_may_still_be_none() -> None:
+    class Sentences(FakeStreamTranscriber):
+        """Ends each hypothesis with a full stop."""
+
+        async def decode(self, window: Sound, **more: object) -> Hypothesis:  # type: ignore[override]
+            found = await super().decode(window, **more)  # type: ignore[arg-type]
+            *words, last = found.words
+            return replace(found, words=(*words, replace(last, text=f"{last.text}.")))
+
+    for transcriber, silence_s in ((Sentences(), HOW.end_s), (FakeStreamTranscriber(), HOW.open_end_s)):
+        ear = Listener(transcriber, FakeMeter(), HOW, side=Side.SELLER)
+        sound = spoken([(0, [(100, 12), (101, 12)])])
+        said = await heard(ear, sound, [BLOCK])
+        [final] = of("final", said)
+        end = 24 * BLOCK
+        assert final.at_s == pytest.approx((end / SAMPLE_RATE_HZ) + silence_s, abs=2 * BLOCK / SAMPLE_RATE_HZ)
+        guess_s = (transcriber.windows[-1] - end) / SAMPLE_RATE_HZ  # it heard no more than that of the silence
+        assert guess_s == pytest.approx(HOW.guess_s, abs=BLOCK / SAMPLE_RATE_HZ)
+
+
+async def test_under_pressure_partials_go_first_and_then_most_of_the_work() -> None:
+    sound = spoken([(5, [(n, 12) for n in range(100, 112)])])
+    works, finals = [], []
+    for pressure in (ALL, NO_PARTIALS, LONG_STEPS):
+        transcriber = FakeStreamTranscriber()
+        ear = Listener(transcriber, FakeMeter(), side=Side.SELLER, pressure=lambda level=pressure: level)
+        said = await heard(ear, sound, [800])
+        assert bool(of("partial", said)) == (pressure == ALL)
+        works.append(len(transcriber.windows))
+        finals.append([one.text for one in of("final", said)])
+    assert works == sorted(works, reverse=True)
+    assert works[0] > 2 * works[-1]
+    assert finals[0] == finals[1] == finals[2]
+
+
+async def test_a_knock_is_no_utterance_and_silence_costs_nothing() -> None:
+    transcriber = FakeStreamTranscriber()
+    ear = Listener(transcriber, FakeMeter(), HOW, side=Side.SELLER)
+    said = await heard(ear, spoken([(30, [(500, 2)])]), [BLOCK])
+    assert not said
+    assert not transcriber.windows
+    assert ear.position() > 0  # what is not needed is not kept
+
+
+async def test_sound_of_another_shape_is_refused() -> None:
+    with pytest.raises(BadInput, match="float32"):
+        await listener().hear(np.zeros(512, np.int16))
