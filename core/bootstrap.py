@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 
 FEATURES = (
     "audit", "tenants", "identity", "deals", "calls", "analysis", "competitors", "forecasting", "automation", "content",
-    "notifications", "pipeline_health", "privacy",
+    "live", "notifications", "pipeline_health", "privacy",
 )  # fmt: skip
 OTHER_TABLES = (
     "automation.execution.model", "automation.rules.model", "datascience.drift.model", "datascience.features.model",

@@ -8,6 +8,7 @@ most significant byte first, counted from 1), then the frame. The server speaks 
 
 from __future__ import annotations
 
+import json
 import struct
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -297,3 +298,15 @@ EVENTS: tuple[type[Event], ...] = (
     SessionEnded,
 )  # fmt: skip
 ANSWERS: tuple[type[BaseModel], ...] = (Ack, Resumed, Pong, Refused)
+
+
+def reason_of(payload: bytes) -> str:
+    """Why a session ends, of what was noted in the store."""
+    reason: str = json.loads(payload)["reason"]
+    return reason
+
+
+def asked(payload: bytes) -> str | None:
+    """What a suggestion was asked about."""
+    text: str | None = json.loads(payload).get("text")
+    return text

@@ -26,6 +26,7 @@ QUERIES_ELSEWHERE = {
     "core/bootstrap.py::Services.check": "asks whether the database answers, and no table",
     "cluster/doctor.py": "asks the server itself for its state and roles, as a person at its console would",
     "cluster/embedded.py": "makes the database in which tables will live",
+    "core/live/store.py": "asks Valkey, which has no tables; keys bear the id of a session that was looked up before",
 }
 
 PROBE = """

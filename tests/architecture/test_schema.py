@@ -41,6 +41,7 @@ NOT_PERSONAL = {
         deal_changes.field deals.currency deals.outcome deals.stage deliveries.reaction deliveries.status drafts.kind
         drafts.language drafts.status drafts.written_by events.type forecasts.basis forecasts.cause_type forecasts.model
         feature_rows.cause_type feature_rows.code feature_rows.entity feature_rows.feature_set feature_rows.module
+        live_sessions.error live_sessions.language live_sessions.metrics live_sessions.reason live_sessions.status
         drift_proposals.action drift_proposals.status forecasts.risk forecasts.version idempotency_keys.route
         model_changes.action model_versions.algorithm model_versions.alias model_versions.code model_versions.context
         model_versions.name model_versions.scope model_versions.status sessions.method sessions.revoked_why tasks.kind

@@ -1,0 +1,49 @@
+"""Where sessions begin, and where those who bring sockets meet those who hold sessions."""
+
+from __future__ import annotations
+
+import asyncio
+
+from core.kit.errors import Unavailable
+from core.kit.live_settings import LiveSettings
+from core.live.facts import Facts
+from core.live.host import LiveHost
+from core.live.store import LiveStore
+
+
+class LiveDoor:
+    """`host`: in this process, where hosts do not live elsewhere; it begins with the first session."""
+
+    def __init__(self, store: LiveStore, settings: LiveSettings, host: LiveHost | None = None) -> None:
+        self.store = store
+        self.settings = settings
+        self._host = host
+        self._running: asyncio.Task[None] | None = None
+
+    async def admit(self, facts: Facts) -> None:
+        """Open a session. Raises `Unavailable` where all hosts have as many as they can hear in time."""
+        self.wake()
+        await self.store.open(facts.session, facts.model_dump(mode="json"), client_s=self.settings.resumable_s)
+        if not await self.store.admit(facts.session, await self._most()):
+            await self.store.forget(facts.session)
+            raise Unavailable(
+                "As many live sessions are running as can be heard in time. Try again in a minute, or record the call "
+                "and upload it.",
+                retryAfter=30,
+            )
+
+    def wake(self) -> None:
+        """Where the host is of this process: let it run."""
+        if self._host is not None and (self._running is None or self._running.done()):
+            self._running = asyncio.create_task(self._host.run())
+
+    async def _most(self) -> int:
+        if self._host is not None:
+            return self.settings.sessions_per_host
+        return sum(int(host["most"]) for host in (await self.store.hosts()).values())
+
+    async def close(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+        await self.store.close()
