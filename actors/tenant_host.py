@@ -51,6 +51,7 @@ class TenantHost:
         from core.automation.host import AgentHost
 
         limits = settings.agents
+        self._settings = settings
         self._name = name
         self._host = AgentHost(
             bootstrap.database(settings, bootstrap.database_url(settings)), most_awake=limits.most_awake,
@@ -77,6 +78,10 @@ class TenantHost:
     async def tenants(self) -> list[str]:
         """Who is awake here."""
         return [str(tenant_id) for tenant_id in self._host.awake()]
+
+    async def settings(self) -> Settings:
+        """What it was started with: another host needs the same."""
+        return self._settings
 
     async def report(self) -> HostReport:
         awake, memory = len(self._host.awake()), _memory_bytes()
@@ -121,6 +126,14 @@ def start_hosts(settings: Settings, *, num_cpus: float) -> list[Any]:
     return [
         _start(settings, host, num_cpus) for host in [*(str(number) for number in range(settings.agents.hosts)), *own]
     ]
+
+
+def running_settings() -> Settings | None:
+    """Of the hosts that live; None where none does."""
+    for host in live_hosts():
+        found: Settings = ray.get(_actor(host).settings.remote())
+        return found
+    return None
 
 
 def scale_hosts(settings: Settings, count: int, *, num_cpus: float) -> list[str]:

@@ -11,6 +11,7 @@ from uuid import UUID
 import typer
 
 from cluster.automation_commands import automation
+from cluster.host_commands import hosts
 from cluster.job_commands import jobs
 from cluster.model_commands import drift, models
 from cluster.tenant_commands import tenants
@@ -36,6 +37,7 @@ privacy = typer.Typer(no_args_is_help=True, help="What tenants and persons asked
 app.add_typer(privacy, name="privacy")
 app.add_typer(events, name="events")
 app.add_typer(forecast, name="forecast")
+app.add_typer(hosts, name="hosts")
 app.add_typer(jobs, name="jobs")
 app.add_typer(models, name="models")
 app.add_typer(drift, name="drift")

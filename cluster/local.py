@@ -71,6 +71,13 @@ class LocalCluster:
         return self._folder
 
     @property
+    def address(self) -> str:
+        """Where others join it."""
+        import ray
+
+        return str(ray.get_runtime_context().gcs_address)
+
+    @property
     def url(self) -> str:
         return f"http://{self.settings.http.host}:{self.settings.http.port}"
 
@@ -100,7 +107,7 @@ class LocalCluster:
             num_cpus=max(4, os.cpu_count() or 1), log_to_driver=False,
             logging_level=logging.ERROR,
         )  # fmt: skip
-        self._gcs = Gcs(ray.get_runtime_context().gcs_address)
+        self._gcs = Gcs(self.address)
         self._keeper.keep("GCS", self._gcs.pid, self._gcs.start)
         self.placement = configuration.placement(profile(self.settings))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -24,6 +26,22 @@ def test_more_and_fewer_hosts_hold_the_same_tenants(house: House) -> None:
     [report] = reports()
     assert report.tenants >= 3
     assert 0 < report.memory_bytes < 1 << 30
+
+
+def test_an_operator_sees_the_hosts_and_has_more_of_them(house: House) -> None:
+    house.tenant().deal()
+    assert _command("hosts", "scale", "2", "--address", house.cluster.address).count("tenants awake") == 2
+    assert sorted(live_hosts()) == ["0", "1"]
+    listed = _command("hosts", "list", "--address", house.cluster.address).splitlines()
+    assert [line.split()[0] for line in listed] == ["0", "1"]
+    scale_hosts(house.settings, 1, num_cpus=0.05)
+
+
+def _command(*words: str) -> str:
+    """What `salesedge` says, in a process of its own."""
+    done = subprocess.run([sys.executable, "-m", "cluster", *words], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def handled(house: House, users: Sequence[User], *, at_least: int) -> list[int]:
