@@ -7,6 +7,7 @@ from typing import Any
 
 from cluster.trainings import carry_out
 from core import bootstrap
+from core.engines import streaming_stt
 from core.settings import DeploymentPlacement, Placement, Settings
 
 
@@ -17,6 +18,7 @@ def build(settings: Settings, placement: Placement) -> Any:
     from deployments.flows import Flows
     from deployments.forecasting import Forecasting
     from deployments.ingress import Ingress
+    from deployments.live_stt import LiveStt
     from deployments.sentiment import SentimentAnalysis
     from deployments.stt import Stt
 
@@ -26,6 +28,9 @@ def build(settings: Settings, placement: Placement) -> Any:
     embeddings = placed(Embeddings, "embeddings").bind(functools.partial(bootstrap.embedder, settings))
     handles = {
         "stt": placed(Stt, "stt").bind(functools.partial(bootstrap.transcriber, settings)),
+        "live_stt": placed(LiveStt, "live_stt").bind(
+            functools.partial(streaming_stt.make, settings.models, most=placement.live_stt.batch)
+        ),
         "embeddings": embeddings,
         "sentiment": placed(SentimentAnalysis, "sentiment").bind(
             functools.partial(bootstrap.sentiment, settings), embeddings

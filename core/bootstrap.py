@@ -53,6 +53,7 @@ from core.ports import (
     TextGenerator,
     Transcriber,
 )
+from core.ports_live import StreamTranscriber
 from core.privacy.consent import RecordedBasis, RecordedConsents
 from core.settings import Settings
 from core.tenants.permissions import Roles
@@ -98,6 +99,7 @@ class Services:
     may_record: MayRecord
     consents: Consents
     transcriber: Transcriber
+    streaming: StreamTranscriber
     detector: SpeechDetector
     diarizer: Diarizer
     embedder: Embedder
@@ -345,8 +347,9 @@ def object_store(settings: Settings) -> ObjectStore:
 
 
 def services(
-    settings: Settings, *, transcriber: Transcriber, embedder: Embedder, sentiment: SentimentAnalyzer,
-    predictor: Predictor, generator: TextGenerator, agents: Agents, trainer: Trainer, clock: Clock | None = None,
+    settings: Settings, *, transcriber: Transcriber, streaming: StreamTranscriber, embedder: Embedder,
+    sentiment: SentimentAnalyzer, predictor: Predictor, generator: TextGenerator, agents: Agents, trainer: Trainer,
+    clock: Clock | None = None,
 ) -> Services:  # fmt: skip
     """The services of one process around engines or handles that somebody else made."""
     from core.engines.diarizer import VoiceDiarizer
@@ -374,6 +377,7 @@ def services(
         may_record=RecordedBasis(),
         consents=RecordedConsents(),
         transcriber=transcriber,
+        streaming=streaming,
         detector=SileroVad(),
         diarizer=VoiceDiarizer(settings.models.dir / "speaker.npz"),
         embedder=embedder,

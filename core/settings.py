@@ -223,6 +223,7 @@ class DeploymentPlacement(Section):
     target_ongoing: PositiveFloat = 2.0
     max_ongoing: PositiveInt = 100
     max_queued: int = 200
+    batch: PositiveInt = 1
 
 
 class Placement(Section):
@@ -230,6 +231,7 @@ class Placement(Section):
 
     ingress: DeploymentPlacement
     stt: DeploymentPlacement
+    live_stt: DeploymentPlacement
     sentiment: DeploymentPlacement
     embeddings: DeploymentPlacement
     forecasting: DeploymentPlacement

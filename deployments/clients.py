@@ -14,6 +14,7 @@ from uuid import UUID
 from core.kit.errors import SalesEdgeError, Unavailable
 from core.kit.retry import backoff_s
 from core.ports import Brief, Heard, Mood, Prediction, Question, Text
+from core.ports_live import Hypothesis
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +50,21 @@ class RemoteTranscriber:
     ) -> Heard:
         heard: Heard = await ask(self._handle, "transcribe", pcm, language, tuple(hints))
         return heard
+
+
+class RemoteStreamTranscriber:
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+
+    async def decode(
+        self, window: NDArray[np.float32], *, language: str | None = None, prompt: str = "", agreed: str = "",
+        hints: Sequence[str] = (),
+    ) -> Hypothesis:  # fmt: skip
+        import numpy as np
+
+        pcm = np.clip(np.rint(window * np.float32(32768)), -32768, 32767).astype(np.int16)
+        found: Hypothesis = await ask(self._handle, "decode", pcm, language, prompt, agreed, tuple(hints))
+        return found
 
 
 class RemoteEmbedder:

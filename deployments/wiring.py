@@ -18,6 +18,7 @@ class Handles:
     """One handle for each deployment that answers."""
 
     stt: Any
+    live_stt: Any
     embeddings: Any
     sentiment: Any
     forecasting: Any
@@ -32,6 +33,7 @@ def remote_services(settings: Settings, handles: Handles, train: Work) -> Servic
     return bootstrap.services(
         settings,
         transcriber=clients.RemoteTranscriber(handles.stt),
+        streaming=clients.RemoteStreamTranscriber(handles.live_stt),
         embedder=clients.RemoteEmbedder(handles.embeddings),
         sentiment=clients.RemoteSentiment(handles.sentiment),
         predictor=clients.RemotePredictor(handles.forecasting),

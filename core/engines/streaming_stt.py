@@ -20,11 +20,14 @@ from typing import TYPE_CHECKING, Any
 from core.engines import whisper_words
 from core.engines.stt import LANGUAGES, MAX_WINDOW_S
 from core.kit.errors import BadInput, Unavailable
-from core.ports import SAMPLE_RATE_HZ, Hypothesis, Word
+from core.ports import SAMPLE_RATE_HZ, Word
+from core.ports_live import Hypothesis
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from core.settings import ModelSettings
 
 _FRAME = 160  # samples of one column of features
 _WHOLE = 3000  # columns the encoder is made for; it makes one state of two
@@ -177,6 +180,12 @@ def _check(request: Request) -> None:
         raise BadInput(f"A window holds at most {MAX_WINDOW_S:.0f} s. Divide what is said before.")
     if request.language is not None and request.language not in LANGUAGES:
         raise BadInput(f"The language {request.language!r} is not spoken here. Choose one of {', '.join(LANGUAGES)}.")
+
+
+def make(models: ModelSettings, *, most: int) -> SharedTranscriber:
+    """On the model that transcribes recorded calls. `most`: windows in one pass."""
+    engine = StreamingWhisper(models.dir / models.stt, device=models.stt_device, compute_type=models.stt_compute_type)
+    return SharedTranscriber(engine, most=most)
 
 
 class SharedTranscriber:

@@ -17,7 +17,8 @@ import numpy as np
 from core.kit.errors import BadInput
 from core.live import turns
 from core.live.heard import Heard, Kind, Side, Word
-from core.ports import SAMPLE_RATE_HZ, SpeechMeter, StreamTranscriber
+from core.ports import SAMPLE_RATE_HZ
+from core.ports_live import SpeechMeter, StreamTranscriber
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,8 @@ from core.kit import audio
 from core.kit.errors import BadInput
 from core.live.heard import Heard
 from core.live.hearing import Listener
-from core.ports import SAMPLE_RATE_HZ, Side, StreamTranscriber
+from core.ports import SAMPLE_RATE_HZ, Side
+from core.ports_live import StreamTranscriber
 from tests.fakes.engines import FakeStreamTranscriber
 from tests.fakes.speech import DEMO, models
 

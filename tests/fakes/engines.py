@@ -23,7 +23,6 @@ from core.ports import (
     Brief,
     Emotion,
     Heard,
-    Hypothesis,
     Intention,
     Mail,
     Mood,
@@ -35,6 +34,7 @@ from core.ports import (
     Utterance,
     Word,
 )
+from core.ports_live import Hypothesis
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

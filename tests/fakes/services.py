@@ -24,6 +24,7 @@ from tests.fakes.engines import (
     FakePredictor,
     FakeProgress,
     FakeSentiment,
+    FakeStreamTranscriber,
     FakeTranscriber,
 )
 from tests.fakes.trainer import FakeTrainer
@@ -41,7 +42,8 @@ def fake_services(settings: Settings, clock: Clock) -> Services:
         limits=bootstrap.NoLimits(),
         rate_limiter=bootstrap.Uncounted(), places=NoPlaces(),
         find_deal=bootstrap.find_deal, may_record=RecordedBasis(), consents=RecordedConsents(),
-        transcriber=FakeTranscriber(), detector=FakeDetector(), diarizer=FakeDiarizer(), embedder=FakeEmbedder(),
+        transcriber=FakeTranscriber(), streaming=FakeStreamTranscriber(), detector=FakeDetector(),
+        diarizer=FakeDiarizer(), embedder=FakeEmbedder(),
         sentiment=FakeSentiment(), predictor=FakePredictor(), inputs=bootstrap.deal_inputs,
         generator=FakeGenerator(), agents=AgentHost(db), features=FeatureStore(db, FakeHotValues(), objects),
         hub=Hub(db), sender=bootstrap.sender(settings, mailer), trainer=FakeTrainer(),

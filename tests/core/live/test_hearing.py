@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from core.kit.errors import BadInput
 from core.live.heard import Heard
 from core.live.hearing import ALL, BLOCK, LONG_STEPS, NO_PARTIALS, HearingSettings, Listener
-from core.ports import SAMPLE_RATE_HZ, Hypothesis, Side
+from core.ports import SAMPLE_RATE_HZ, Side
+from core.ports_live import Hypothesis
 from tests.fakes.engines import FakeMeter, FakeStreamTranscriber
 
 Sound = NDArray[np.float32]

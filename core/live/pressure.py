@@ -1,0 +1,55 @@
+"""How far recognition is behind, and so what is left out until it is not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from core.live.hearing import ALL, LONG_STEPS, NO_PARTIALS
+from core.ports_live import Hypothesis, StreamTranscriber
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_SHARE = 0.2  # of the newest answer in the mean
+_STEPS_S = (0.6, 1.2)  # a mean from which on partials are left out, and most steps
+_BACK = 0.6  # of it must be fallen short of to take them up again: not to and fro
+_FULL_S = 0.6
+
+
+class Gauge:
+    """A `StreamTranscriber` around another that measures how long its answers take. A host's listeners share one, and
+    take `level` as their pressure."""
+
+    def __init__(self, inner: StreamTranscriber, now: Callable[[], float] = time.monotonic) -> None:
+        self._inner = inner
+        self._now = now
+        self._mean_s = 0.0
+        self._level = ALL
+
+    @property
+    def full(self) -> bool:
+        """Nobody more should be let in."""
+        return self._mean_s > _FULL_S
+
+    def level(self) -> int:
+        return self._level
+
+    async def decode(
+        self, window: NDArray[np.float32], *, language: str | None = None, prompt: str = "", agreed: str = "",
+        hints: Sequence[str] = (),
+    ) -> Hypothesis:  # fmt: skip
+        begun = self._now()
+        try:
+            return await self._inner.decode(window, language=language, prompt=prompt, agreed=agreed, hints=hints)
+        finally:
+            self._mean_s += _SHARE * (self._now() - begun - self._mean_s)
+            self._level = self._judge()
+
+    def _judge(self) -> int:
+        for level, limit_s in ((LONG_STEPS, _STEPS_S[1]), (NO_PARTIALS, _STEPS_S[0])):
+            if self._mean_s > limit_s * (_BACK if self._level >= level else 1.0):
+                return level
+        return ALL

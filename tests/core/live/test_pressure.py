@@ -1,0 +1,39 @@
+"""How slow answers become pressure, and go away again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.live.hearing import ALL, LONG_STEPS, NO_PARTIALS
+from core.live.pressure import Gauge
+from core.ports_live import Hypothesis
+from tests.fakes.engines import FakeStreamTranscriber
+
+WINDOW = np.zeros(512, np.float32)
+
+
+class Slow(FakeStreamTranscriber):
+    """Takes as long as it is told, on a clock of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_s = 0.0
+        self.takes_s = 0.1
+
+    async def decode(self, *window: object, **more: object) -> Hypothesis:
+        self.now_s += self.takes_s
+        return await super().decode(*window, **more)  # type: ignore[arg-type]
+
+
+async def test_pressure_rises_in_steps_with_slow_answers_and_falls_later_than_it_rose() -> None:
+    slow = Slow()
+    gauge = Gauge(slow, now=lambda: slow.now_s)
+    levels = []
+    for takes_s in (0.1, 0.8, 2.0, 0.7, 0.55, 0.1):
+        slow.takes_s = takes_s
+        for _ in range(40):
+            await gauge.decode(WINDOW)
+        levels.append((gauge.level(), gauge.full))
+    assert levels == [
+        (ALL, False), (NO_PARTIALS, True), (LONG_STEPS, True), (NO_PARTIALS, True), (NO_PARTIALS, False), (ALL, False)
+    ]  # fmt: skip
