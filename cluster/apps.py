@@ -8,7 +8,8 @@ from typing import Any
 from cluster.trainings import carry_out
 from core import bootstrap
 from core.engines import streaming_stt
-from core.settings import DeploymentPlacement, Placement, Settings
+from core.kit.placement import DeploymentPlacement, Placement
+from core.settings import Settings
 
 
 def build(settings: Settings, placement: Placement) -> Any:

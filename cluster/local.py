@@ -22,7 +22,8 @@ from cluster.gcs import Gcs
 from cluster.keeper import Keeper
 from core import settings as configuration
 from core.kit.errors import Unavailable
-from core.settings import Placement, Settings
+from core.kit.placement import Placement
+from core.settings import Settings
 
 APP = "salesedge"
 

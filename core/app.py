@@ -107,6 +107,8 @@ def _routes() -> Sequence[BaseRoute]:
     from core.identity.scim import api as scim
     from core.identity.scim import protocol
     from core.identity.sso import api as sso
+    from core.live import api as live
+    from core.live import page
     from core.notifications import api as notifications
     from core.pipeline_health import api as pipeline_health
     from core.privacy import api as privacy
@@ -120,6 +122,7 @@ def _routes() -> Sequence[BaseRoute]:
         features.router, models.router, drift.router, drift.slow, training.router, tenants.router, identity.public,
         factors.router, keys.router, people.public, people.router, sso.public, sso.router, scim.router,
         protocol.router, divisions.router, audit.router, privacy.router, pipeline_health.router, rules.router,
+        live.router, page.router,
     ]  # fmt: skip
     house = APIRouter(responses=PROBLEMS)
     for router in routers:
@@ -142,12 +145,14 @@ async def readyz(request: Request, response: Response) -> dict[str, object]:
 
 
 async def asyncapi(request: Request) -> dict[str, object]:
-    """The events, as a document."""
+    """The events, and the socket of live sessions, as a document."""
     from core.flows import REACTIONS
-    from core.kit.asyncapi import document
+    from core.kit.asyncapi import document, merged
+    from core.live.described import described
 
     services: Services = request.app.state.services
-    return document(services.version, REACTIONS, topic=services.settings.events.kafka.topic)
+    told = document(services.version, REACTIONS, topic=services.settings.events.kafka.topic)
+    return merged(told, described())
 
 
 class _Envelope:

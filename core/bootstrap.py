@@ -28,6 +28,8 @@ from core.kit.clock import SystemClock
 from core.kit.db import Database, Tx
 from core.kit.sealing import Sealer
 from core.kit.security import SigningKey, Tokens
+from core.live.door import LiveDoor
+from core.live.store import LiveStore
 from core.notifications.hub import Hub
 from core.notifications.send import Sender
 from core.ports import (
@@ -110,6 +112,7 @@ class Services:
     agents: Agents
     features: FeatureStore
     hub: Hub
+    live: LiveDoor
     sender: Sender
     executor: Executor
     trainer: Trainer
@@ -388,6 +391,7 @@ def services(
         agents=agents,
         features=features(settings, own_db),
         hub=Hub(own_db),
+        live=LiveDoor(LiveStore(redis_url(settings)), settings.live),
         sender=sender(settings, own_mailer),
         executor=Executor(own_db, destinations(own_mailer, RecordedConsents())),
         trainer=trainer,

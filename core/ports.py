@@ -357,15 +357,18 @@ class FindDeal(Protocol):
     async def __call__(self, tx: Tx, deal_id: UUID) -> None: ...
 
 
+ConsentPurpose = Literal["recording", "analysis", "marketing"]
+
+
 class MayRecord(Protocol):
     """Is there a basis to keep a recording of the customers who are on it? Raises `Conflict`."""
 
-    async def __call__(self, tx: Tx, deal_id: UUID | None, emails: Sequence[str]) -> None:
-        """`emails`: of the customers, as far as they are named."""
+    async def __call__(
+        self, tx: Tx, deal_id: UUID | None, emails: Sequence[str], *,
+        purposes: Sequence[ConsentPurpose] = ("recording",),
+    ) -> None:  # fmt: skip
+        """`emails`: of the customers, as far as they are named. `purposes`: all that is to be done with it."""
         ...
-
-
-ConsentPurpose = Literal["recording", "analysis", "marketing"]
 
 
 class Consents(Protocol):

@@ -29,6 +29,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from core.kit.errors import BadInput
 from core.kit.event_settings import EventSettings
+from core.kit.live_settings import LiveSettings
+from core.kit.placement import Placement
 from core.kit.secret_file import kept_secret
 from core.kit.training_settings import GateSettings, TrainingSettings
 
@@ -197,6 +199,7 @@ class Settings(BaseSettings):
     training: TrainingSettings = TrainingSettings()
     gate: GateSettings = GateSettings()
     agents: AgentSettings = AgentSettings()
+    live: LiveSettings = LiveSettings()
     mlflow: MlflowSettings = MlflowSettings()
     log: LogSettings = LogSettings()
 
@@ -210,34 +213,6 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
-
-
-class DeploymentPlacement(Section):
-    """What one deployment needs and how far it may grow."""
-
-    cpus: float = Field(0.1, ge=0)
-    gpus: float = Field(0, ge=0)
-    accelerator: str | None = None
-    min_replicas: PositiveInt = 1
-    max_replicas: PositiveInt = 1
-    target_ongoing: PositiveFloat = 2.0
-    max_ongoing: PositiveInt = 100
-    max_queued: int = 200
-    batch: PositiveInt = 1
-
-
-class Placement(Section):
-    """One profile: where everything runs."""
-
-    ingress: DeploymentPlacement
-    stt: DeploymentPlacement
-    live_stt: DeploymentPlacement
-    sentiment: DeploymentPlacement
-    embeddings: DeploymentPlacement
-    forecasting: DeploymentPlacement
-    content: DeploymentPlacement
-    flows: DeploymentPlacement
-    tenant_hosts: DeploymentPlacement
 
 
 def configs_dir(env: Mapping[str, str] | None = None) -> Path:

@@ -48,6 +48,14 @@ def document(version: str, reactions: Sequence[Reaction], *, topic: str, schemas
     }
 
 
+def merged(told: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Two documents as one: what the second has is added, however deep it lies."""
+    both = dict(told)
+    for name, value in more.items():
+        both[name] = merged(both[name], value) if isinstance(both.get(name), dict) else value
+    return both
+
+
 def _name(reaction: str) -> str:
     return reaction.replace(".", "_")
 

@@ -286,8 +286,8 @@ class Listener:
         return Heard(kind, self._side, self._utterance, text, words, round(self._at / SAMPLE_RATE_HZ, 3))
 
 
-def _samples(seconds: float) -> int:
-    return round(seconds * SAMPLE_RATE_HZ)
+def _samples(length_s: float) -> int:
+    return round(length_s * SAMPLE_RATE_HZ)
 
 
 def _text(words: Sequence[Word]) -> str:

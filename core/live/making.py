@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from core.competitors import repository as competitors
 from core.kit.db import Database
 from core.live.end import Ending, end
 from core.live.facts import Facts
+from core.live.hearing import Listener
 from core.live.keep import Making, Mind
+from core.live.pressure import Gauge
 from core.live.recording import Recording
-from core.live.session import MakeEar
-from core.ports import Limits, MayRecord, ObjectStore
+from core.live.session import MakeEar, Place
+from core.ports import Limits, MayRecord, ObjectStore, Side
 from core.settings import CallSettings
+
+if TYPE_CHECKING:
+    from core.bootstrap import Services
+
+MakeEars = Callable[[Facts, Callable[[], int]], Awaitable[MakeEar]]
+MakeMind = Callable[[Facts, Mapping[str, Any] | None], Awaitable[Mind]]
 
 
 def making(
-    db: Database, objects: ObjectStore, limits: Limits, may_record: MayRecord, calls: CallSettings, *,
-    ear: Callable[[Facts, Callable[[], int]], Awaitable[MakeEar]],
-    mind: Callable[[Facts, Mapping[str, Any] | None], Awaitable[Mind]],
+    db: Database, objects: ObjectStore, limits: Limits, may_record: MayRecord, calls: CallSettings, *, ear: MakeEars,
+    mind: MakeMind,
 ) -> Making:  # fmt: skip
     """`ear` and `mind`: how each session hears and understands."""
     how = Ending(db, objects, limits, may_record, calls)
@@ -30,3 +38,25 @@ def making(
         return await end(how, facts, recorded, reason, metrics)
 
     return Making(ear, mind, recording, over)
+
+
+def ears(services: Services) -> MakeEars:
+    """One gauge for all sessions of the process: they share what answers."""
+    from core.engines.vad import SileroMeter
+
+    gauge = Gauge(services.streaming)
+
+    async def make(facts: Facts, pressure: Callable[[], int]) -> MakeEar:
+        async with services.db.tenant(facts.tenant_id) as tx:
+            names = [name for rival in await competitors.all_of(tx) for name in (rival.name, *rival.aliases)]
+
+        def ear(side: Side, place: Place) -> Listener:
+            return Listener.resume(
+                gauge, SileroMeter(), side=side, at_sample=place.sample, utterance=place.utterance,
+                stable=place.stable, language=facts.language, hints=names,
+                pressure=lambda: max(gauge.level(), pressure()),
+            )  # fmt: skip
+
+        return ear
+
+    return make

@@ -28,7 +28,6 @@ from redis.exceptions import RedisError
 from core.kit.errors import Conflict, NotFound, Unavailable
 
 T = TypeVar("T")
-_RUNNING, _HOSTS = "live:running", "live:hosts"
 _KEPT_S = 6 * 3600
 """After this nobody remembers a session that was never ended."""
 _AFTER_S = 180
@@ -104,7 +103,9 @@ class Kept:
 class LiveStore:
     """Raises `Unavailable` where the server does not answer."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, name: str = "live") -> None:
+        """`name`: what all keys begin with."""
+        self._name, self._running, self._hosts = name, f"{name}:running", f"{name}:hosts"
         # The client's own limit on reading loses a cancellation now and then (`asyncio.wait_for` before Python 3.12).
         self._redis: Any = Redis.from_url(
             url, socket_timeout=None, socket_connect_timeout=2.0, max_connections=MOST_CONNECTIONS
@@ -114,30 +115,30 @@ class LiveStore:
 
     async def admit(self, session: UUID, most: int) -> bool:
         """Count the session among the running, where there are fewer than `most`."""
-        return bool(await self._do(self._redis.eval(_ADMIT, 1, _RUNNING, str(session), most)))
+        return bool(await self._do(self._redis.eval(_ADMIT, 1, self._running, str(session), most)))
 
     async def open(self, session: UUID, facts: Mapping[str, Any], *, client_s: float) -> None:
         async def write() -> None:
             async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.set(_key(session, "facts"), json.dumps(facts), ex=_KEPT_S)
-                pipe.hset(_key(session, "state"), "opened", "1")
-                pipe.expire(_key(session, "state"), _KEPT_S)
-                pipe.set(_key(session, "client"), "1", ex=max(1, round(client_s)))
+                pipe.set(self._key(session, "facts"), json.dumps(facts), ex=_KEPT_S)
+                pipe.hset(self._key(session, "state"), "opened", "1")
+                pipe.expire(self._key(session, "state"), _KEPT_S)
+                pipe.set(self._key(session, "client"), "1", ex=max(1, round(client_s)))
                 await pipe.execute()
 
         await self._do(write())
 
     async def running(self) -> list[UUID]:
         """Of all hosts, the oldest first."""
-        return [UUID(raw.decode()) for raw in await self._do(self._redis.zrange(_RUNNING, 0, -1))]
+        return [UUID(raw.decode()) for raw in await self._do(self._redis.zrange(self._running, 0, -1))]
 
     async def kept(self, session: UUID) -> Kept:
         """Raises `NotFound`."""
 
         async def read() -> tuple[bytes | None, dict[bytes, bytes]]:
             async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.get(_key(session, "facts"))
-                pipe.hgetall(_key(session, "state"))
+                pipe.get(self._key(session, "facts"))
+                pipe.hgetall(self._key(session, "state"))
                 facts, state = await pipe.execute()
                 return facts, state
 
@@ -153,10 +154,10 @@ class LiveStore:
 
         async def write() -> None:
             async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.zrem(_RUNNING, str(session))
-                pipe.delete(*(_key(session, name) for name in ("in", "holder", "client")))
+                pipe.zrem(self._running, str(session))
+                pipe.delete(*(self._key(session, name) for name in ("in", "holder", "client")))
                 for name in ("facts", "out", "state"):
-                    pipe.expire(_key(session, name), _AFTER_S)
+                    pipe.expire(self._key(session, name), _AFTER_S)
                 await pipe.execute()
 
         await self._do(write())
@@ -165,7 +166,7 @@ class LiveStore:
 
     async def frame(self, session: UUID, number: int, samples: int, payload: bytes, *, client_s: float) -> int:
         """Keep a frame, once; returns the last that is kept. Raises `Conflict` for a gap, `NotFound` once it ended."""
-        keys = [_key(session, name) for name in ("in", "state", "facts", "client")]
+        keys = [self._key(session, name) for name in ("in", "state", "facts", "client")]
         arguments = (number, samples, payload, _KEPT_S, max(1, round(client_s)))
         taken, last = await self._do(self._redis.eval(_FRAME, len(keys), *keys, *arguments))
         if taken < 0:
@@ -176,22 +177,22 @@ class LiveStore:
 
     async def note(self, session: UUID, kind: str, said: Mapping[str, Any], *, closes: bool = False) -> bool:
         """Something else that is said, after all sound before it. False once it is over. `closes`: nothing follows."""
-        keys = [_key(session, name) for name in ("in", "state", "facts")]
+        keys = [self._key(session, name) for name in ("in", "state", "facts")]
         return bool(
             await self._do(self._redis.eval(_NOTE, len(keys), *keys, kind, json.dumps(said), "1" if closes else ""))
         )
 
     async def seen(self, session: UUID, *, client_s: float) -> None:
         """There is a client, for so long."""
-        await self._do(self._redis.set(_key(session, "client"), "1", ex=max(1, round(client_s)), xx=False))
+        await self._do(self._redis.set(self._key(session, "client"), "1", ex=max(1, round(client_s)), xx=False))
 
     async def has_client(self, session: UUID) -> bool:
-        return bool(await self._do(self._redis.exists(_key(session, "client"))))
+        return bool(await self._do(self._redis.exists(self._key(session, "client"))))
 
     async def events(self, session: UUID, after: int, *, wait_s: float, most: int = 500) -> list[dict[str, Any]]:
         """The next events after a number, oldest first; waits for one where there is none."""
         found = await self._do(
-            self._redis.xread({_key(session, "out"): f"{after}-0"}, count=most, block=max(1, round(wait_s * 1000)))
+            self._redis.xread({self._key(session, "out"): f"{after}-0"}, count=most, block=max(1, round(wait_s * 1000)))
         )
         entries = found[0][1] if found else []
         return [{**json.loads(data[b"e"]), "number": int(id_.split(b"-")[0])} for id_, data in entries]
@@ -201,7 +202,7 @@ class LiveStore:
     async def hold(self, session: UUID, token: str, *, lease_s: float) -> bool:
         """Become the one who holds it, where nobody does."""
         lease_ms = round(lease_s * 1000)
-        return bool(await self._do(self._redis.set(_key(session, "holder"), token, nx=True, px=lease_ms)))
+        return bool(await self._do(self._redis.set(self._key(session, "holder"), token, nx=True, px=lease_ms)))
 
     async def renew(self, sessions: Sequence[UUID], token: str, *, lease_s: float) -> list[UUID]:
         """Go on holding them; returns those that are held no longer."""
@@ -211,7 +212,7 @@ class LiveStore:
         async def ask() -> list[int]:
             async with self._redis.pipeline(transaction=False) as pipe:
                 for session in sessions:
-                    pipe.eval(_RENEW, 1, _key(session, "holder"), token, round(lease_s * 1000))
+                    pipe.eval(_RENEW, 1, self._key(session, "holder"), token, round(lease_s * 1000))
                 answers: list[int] = await pipe.execute()
                 return answers
 
@@ -219,19 +220,19 @@ class LiveStore:
         return [session for session, answer in zip(sessions, answers, strict=True) if not answer]
 
     async def release(self, session: UUID, token: str) -> None:
-        await self._do(self._redis.eval(_RELEASE, 1, _key(session, "holder"), token))
+        await self._do(self._redis.eval(_RELEASE, 1, self._key(session, "holder"), token))
 
     async def held(self, sessions: Sequence[UUID]) -> list[bool]:
         """Which of them somebody holds."""
         if not sessions:
             return []
-        found = await self._do(self._redis.mget([_key(session, "holder") for session in sessions]))
+        found = await self._do(self._redis.mget([self._key(session, "holder") for session in sessions]))
         return [holder is not None for holder in found]
 
     async def sent(self, session: UUID, after: str, *, wait_s: float, most: int = 200) -> list[Sent]:
         """What came after an id ("0": all), oldest first; waits for something where there is nothing."""
         found = await self._do(
-            self._redis.xread({_key(session, "in"): after}, count=most, block=max(1, round(wait_s * 1000)))
+            self._redis.xread({self._key(session, "in"): after}, count=most, block=max(1, round(wait_s * 1000)))
         )
         return [_sent(id_, data) for id_, data in found[0][1]] if found else []
 
@@ -239,7 +240,7 @@ class LiveStore:
         self, session: UUID, token: str, events: Sequence[Mapping[str, Any]], *, state: tuple[str, Any] | None = None
     ) -> int | None:
         """Events, and with them a state; returns the last number, or None where another holds the session by now."""
-        keys = [_key(session, name) for name in ("holder", "out", "state")]
+        keys = [self._key(session, name) for name in ("holder", "out", "state")]
         name, value = (f"state:{state[0]}", json.dumps(state[1])) if state else ("", "")
         said = [json.dumps(event) for event in events]
         number = await self._do(
@@ -249,12 +250,12 @@ class LiveStore:
 
     async def again(self, session: UUID, up_to: str) -> list[Sent]:
         """What is kept of all that was sent, up to an id and with it."""
-        found = await self._do(self._redis.xrange(_key(session, "in"), "-", up_to))
+        found = await self._do(self._redis.xrange(self._key(session, "in"), "-", up_to))
         return [_sent(id_, data) for id_, data in found]
 
     async def drop_before(self, session: UUID, id_: str) -> None:
         """What was sent before that entry lies elsewhere by now."""
-        await self._do(self._redis.xtrim(_key(session, "in"), minid=id_, approximate=False))
+        await self._do(self._redis.xtrim(self._key(session, "in"), minid=id_, approximate=False))
 
     # ── hosts ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -263,7 +264,7 @@ class LiveStore:
 
         async def write() -> None:
             now_s, _ = await self._redis.time()
-            await self._redis.hset(_HOSTS, host, json.dumps({**said, "until_s": now_s + lives_s}))
+            await self._redis.hset(self._hosts, host, json.dumps({**said, "until_s": now_s + lives_s}))
 
         await self._do(write())
 
@@ -272,16 +273,19 @@ class LiveStore:
 
         async def read() -> dict[str, dict[str, Any]]:
             now_s, _ = await self._redis.time()
-            found = {name.decode(): json.loads(raw) for name, raw in (await self._redis.hgetall(_HOSTS)).items()}
+            found = {name.decode(): json.loads(raw) for name, raw in (await self._redis.hgetall(self._hosts)).items()}
             return {name: said for name, said in found.items() if said["until_s"] >= now_s}
 
         return await self._do(read())
 
     async def withdraw(self, host: str) -> None:
-        await self._do(self._redis.hdel(_HOSTS, host))
+        await self._do(self._redis.hdel(self._hosts, host))
 
     async def close(self) -> None:
         await self._redis.aclose()
+
+    def _key(self, session: UUID, name: str) -> str:
+        return f"{self._name}:{{{session}}}:{name}"
 
     async def _do(self, doing: Awaitable[T]) -> T:
         try:
@@ -289,10 +293,6 @@ class LiveStore:
                 return await doing
         except (RedisError, OSError):
             raise Unavailable("Live sessions cannot be reached just now. Try again in a moment.") from None
-
-
-def _key(session: UUID, name: str) -> str:
-    return f"live:{{{session}}}:{name}"
 
 
 def _sent(id_: bytes, data: Mapping[bytes, bytes]) -> Sent:

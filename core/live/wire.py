@@ -235,14 +235,23 @@ class Battlecard(Event):
 
 class Metrics(Event):
     """How the talk goes. `talk_share` of each side sums to 1; pace in words a minute of speech; `longest_monologue_s`
-    of each side; `mood`: the customer's of late, in [-1, 1], and where it is going."""
+    of each side."""
 
     type: Literal["metrics"] = "metrics"
     talk_share: dict[Side, float]
     words_per_minute: dict[Side, float]
     longest_monologue_s: dict[Side, float]
-    mood: float | None = None
-    mood_trend: float | None = None
+
+
+class Mood(Event):
+    """The customer's, of late. `valence` in [-1, 1]; `trend`: how much better it is than some sentences ago."""
+
+    type: Literal["mood"] = "mood"
+    side: Side
+    utterance: int
+    valence: float
+    trend: float
+    emotion: str
 
 
 class Warned(Event):
@@ -294,8 +303,8 @@ class Refused(BaseModel):
 
 FROM_CLIENT: tuple[type[BaseModel], ...] = (Start, Resume, Ask, Feedback, End, Ping)
 EVENTS: tuple[type[Event], ...] = (
-    SessionStarted, SpeechStarted, Partial, Stable, Final, Intent, Objection, Suggestion, Battlecard, Metrics, Warned,
-    SessionEnded,
+    SessionStarted, SpeechStarted, Partial, Stable, Final, Intent, Objection, Suggestion, Battlecard, Metrics, Mood,
+    Warned, SessionEnded,
 )  # fmt: skip
 ANSWERS: tuple[type[BaseModel], ...] = (Ack, Resumed, Pong, Refused)
 

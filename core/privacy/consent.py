@@ -127,15 +127,18 @@ async def may_analyse(tx: Tx, call_id: UUID, consents: Consents, features: Featu
 class RecordedBasis:
     """`MayRecord`, from the same tables."""
 
-    async def __call__(self, tx: Tx, deal_id: UUID | None, emails: Sequence[str]) -> None:
-        if (
-            await _against(tx, RecordedConsents(), "recording", deal_id, [email.lower() for email in emails])
-            is not None
-        ):
-            raise Conflict(
-                "There is no basis to record somebody on this call, so it cannot be kept. Record a consent of the "
-                "contact first, and name him on the call or its deal."
-            )
+    async def __call__(
+        self, tx: Tx, deal_id: UUID | None, emails: Sequence[str], *,
+        purposes: Sequence[ConsentPurpose] = ("recording",),
+    ) -> None:  # fmt: skip
+        named = [email.lower() for email in emails]
+        for purpose in purposes:
+            if await _against(tx, RecordedConsents(), purpose, deal_id, named) is not None:
+                record = "record" if purpose == "recording" else "analyse what is said by"
+                raise Conflict(
+                    f"There is no basis to {record} somebody on this call, so it cannot be kept. Record a consent of "
+                    "the contact first, and name him on the call or its deal."
+                )
 
 
 async def _against(

@@ -14,7 +14,7 @@ import pytest
 from cluster.apps import options
 from core.kit import errors
 from core.kit.errors import SalesEdgeError
-from core.settings import DeploymentPlacement
+from core.kit.placement import DeploymentPlacement
 from tests.architecture.source import ROOMS, Check, Finding, broken, dotted, sources, walk
 
 # ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────────

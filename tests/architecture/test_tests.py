@@ -14,6 +14,11 @@ PATCHES = {"tests/core/kit/test_audio.py::nothing_left_behind": "says to the sta
 SLEEPS = {
     "tests/e2e/house.py": "asks a running cluster over HTTP until it is there: its time is nobody's to move",
     "tests/core/kit/test_relay.py::_emit_stubbornly": "waits for a PostgreSQL whose connections were cut",
+    "tests/cluster/test_embedded.py::eventually": "waits for a server that starts again by itself",
+    "tests/chaos/check.py": "a run against a cluster that is being killed: its time is nobody's to move",
+    "tests/chaos/faults.py": "a run against a cluster that is being killed: its time is nobody's to move",
+    "tests/chaos/load.py": "a run against a cluster that is being killed: its time is nobody's to move",
+    "tests/chaos/product.py": "a run against a cluster that is being killed: its time is nobody's to move",
 }
 
 

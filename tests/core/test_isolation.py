@@ -39,11 +39,13 @@ PUBLIC = {
     ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/.well-known/jwks.json"),
     ("POST", "/v1/invitations/accept"), ("POST", "/v1/password/forgot"), ("POST", "/v1/password/reset"),
     ("POST", "/v1/signup"), ("POST", "/v1/login"), ("POST", "/v1/refresh"),
+    ("GET", "/live"), ("GET", "/live/{name}"),
     ("GET", "/v1/sso/{tenant_slug}/{provider}/start"), ("GET", "/v1/sso/callback/{provider_id}"),
 }  # fmt: skip
 MESSAGES: dict[str, Callable[[str], Any]] = {
     "/v1/insights/stream": lambda id_: {"id": "one", "rows": [{"deal_id": id_}]},
     "/v1/notifications/stream": lambda id_: None,
+    "/v1/live": lambda id_: {"type": "resume", "session": id_},
 }
 """WebSocket → what it is asked about something with an id; None: it speaks without being asked."""
 ENDS_THE_SESSION = {"/v1/logout", "/v1/logout-everywhere"}
@@ -114,6 +116,8 @@ async def furnish(api: Api, a: Client) -> None:
     form = {"deal_id": deal["id"], "title": f"{MARK} call"}
     call = await a.post("/v1/calls", files={"audio": ("a.flac", audio)}, data=form)
     assert call.status_code == 202
+    talking = {"type": "start", "deal_id": deal["id"], "title": f"{MARK} talk"}
+    assert (await a.request("WEBSOCKET", "/v1/live", json=talking)).json()["type"] == "session_started"
     assert (await a.post("/v1/privacy/exports", json={"contact_id": contact_id})).status_code == 202
     nobody = {"email": "nobody@zanzibar.example", "reason": f"{MARK} asked"}
     assert (await a.post("/v1/privacy/erasures", json=nobody)).status_code == 202

@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.settings import PREFIX, Placement, Settings, SettingsError, configs_dir, load, placement
+from core.kit.placement import Placement
+from core.settings import PREFIX, Settings, SettingsError, configs_dir, load, placement
 
 SECRET = "correct-horse-battery-staple-0123456789"
 PROD = {

@@ -9,8 +9,15 @@ from core.automation.host import AgentHost
 from core.bootstrap import Services
 from core.datascience.features.store import FeatureStore
 from core.gateways.places import NoPlaces
+from core.kit.clock import SystemClock
+from core.kit.db import Database
+from core.kit.live_settings import LiveSettings
+from core.live.door import LiveDoor
+from core.live.host import LiveHost
+from core.live.making import making
+from core.live.store import LiveStore
 from core.notifications.hub import Hub
-from core.ports import Clock
+from core.ports import Clock, ObjectStore
 from core.privacy.consent import RecordedBasis, RecordedConsents
 from core.settings import Settings
 from tests.fakes.engines import (
@@ -27,7 +34,19 @@ from tests.fakes.engines import (
     FakeStreamTranscriber,
     FakeTranscriber,
 )
+from tests.fakes.live import fake_ear, fake_mind
 from tests.fakes.trainer import FakeTrainer
+
+QUICK = LiveSettings(look_s=0.05, lease_s=0.6, settle_s=1.0)
+
+
+def fake_live(settings: Settings, db: Database, objects: ObjectStore) -> LiveDoor:
+    """Sessions of this database alone, heard in this process by fakes."""
+    store = LiveStore(bootstrap.redis_url(settings), name=f"live:{settings.data_dir.name}")
+    parts = making(
+        db, objects, bootstrap.NoLimits(), RecordedBasis(), settings.calls, ear=fake_ear, mind=fake_mind
+    )  # fmt: skip
+    return LiveDoor(store, QUICK, LiveHost("here", store, parts, QUICK, SystemClock()))
 
 
 def fake_services(settings: Settings, clock: Clock) -> Services:
@@ -46,6 +65,7 @@ def fake_services(settings: Settings, clock: Clock) -> Services:
         diarizer=FakeDiarizer(), embedder=FakeEmbedder(),
         sentiment=FakeSentiment(), predictor=FakePredictor(), inputs=bootstrap.deal_inputs,
         generator=FakeGenerator(), agents=AgentHost(db), features=FeatureStore(db, FakeHotValues(), objects),
-        hub=Hub(db), sender=bootstrap.sender(settings, mailer), trainer=FakeTrainer(),
+        hub=Hub(db), live=fake_live(settings, db, objects), sender=bootstrap.sender(settings, mailer),
+        trainer=FakeTrainer(),
         executor=Executor(db, destinations(mailer, RecordedConsents())),
     )  # fmt: skip
