@@ -115,10 +115,16 @@ async def challenged(settings: Settings, named: str, share: float | None) -> str
 
 
 async def synced(settings: Settings) -> int:
-    """Write every pointer again and let MLflow's aliases follow: after a crash, or promotions over HTTP. How many."""
+    """Write every pointer again and let MLflow's aliases follow: after a crash, or promotions over HTTP. How many.
+    Candidates that killed jobs left behind are retired."""
     async with house(settings) as home:
         async with home.db.system() as tx:
             rows = await repository.bearers(tx)
+            left = await repository.unjudged(tx, None, tx.clock.now() - versions.LEFT_AFTER)
+        for name in {row.scope for row in left}:
+            scope = Scope.parse(name)
+            async with versions.transaction(home.db, scope) as tx:
+                await versions.sweep(tx, scope)
         for row in rows:
             async with versions.transaction(home.db, Scope.parse(row.scope)) as tx:
                 await versions.republish(tx, home.objects, row.id)

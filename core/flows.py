@@ -63,6 +63,7 @@ from core.competitors import detect
 from core.competitors import repository as competitors
 from core.datascience.drift.check import close_proposals
 from core.datascience.predictions.requested import answer_request
+from core.datascience.training import tell as telling_trainings
 from core.datascience.training.ask import TIMER as TRAININGS
 from core.datascience.training.watch import look_after
 from core.deals import repository as deals
@@ -242,6 +243,10 @@ async def tell_forecast_fell(event: Event, tx: Tx, services: Services) -> None:
     await tell.forecast_fell(event, tx)
 
 
+async def tell_training_ended(event: Event, tx: Tx, services: Services) -> None:
+    await telling_trainings.ended(event, tx)
+
+
 async def tell_task_waiting(event: Event, tx: Tx, services: Services) -> None:
     if (await tasks.task(tx, event.subject)).status in ("suggested", "waiting"):
         await tell.task_waiting(tx, event.subject, UUID(str(event.data["deal_id"])))
@@ -325,6 +330,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("notifications.call_ready", EventType.INSIGHTS_READY, tell_call_ready),
     Reaction("notifications.call_failed", EventType.CALL_FAILED, tell_call_failed),
     Reaction("notifications.forecast_fell", EventType.FORECAST_CHANGED, tell_forecast_fell),
+    Reaction("notifications.training_ended", EventType.TRAINING_FINISHED, tell_training_ended),
     Reaction("notifications.task_waiting", EventType.TASK_CREATED, tell_task_waiting),
     Reaction("timers.due", EventType.TIMER_DUE, timer_due),
     Reaction("people.invite", EventType.INVITATION_SENT, invite),

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 KINDS: dict[str, int] = {
     "task_waiting": 10, "task_failed": 2, "task_to_do": 2, "call_ready": 30, "call_failed": 10, "forecast_fell": 10,
     "competitor_named": 10, "health_turned": 30, "drift_found": 30, "rule_matched": 10, "battlecard": 2,
-    "announcement": 10,
+    "announcement": 10, "training_done": 10, "training_refused": 10, "training_failed": 2,
 }  # fmt: skip
 """Kind → the minutes in which it may be read before it is sent."""
 

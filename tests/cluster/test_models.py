@@ -9,13 +9,16 @@ import pytest
 from cluster import drift, models
 from cluster.training import registry
 from core import bootstrap
+from core.datascience.models import versions
 from core.datascience.models.admit import admit
 from core.datascience.models.gate import Cost
-from core.datascience.models.pointers import CHAMPION, Pointer, pointer_key
+from core.datascience.models.pointers import CHAMPION, Pointer, Scope, pointer_key
+from core.kit.clock import SystemClock, VirtualClock
+from core.kit.db import Database
 from core.kit.errors import BadInput, Conflict, NotFound
 from core.settings import Settings
 from tests.core.datascience.drift.made import bundle
-from tests.core.datascience.models.made import EVERYBODY, evidence, trained
+from tests.core.datascience.models.made import EVERYBODY, evidence, new_tenant, registered, trained
 
 NAME = "forecast-global"
 
@@ -73,6 +76,23 @@ async def test_sync_mends_what_was_lost(stocked: Settings) -> None:
     runs.mirror(NAME, {})
     assert await models.synced(stocked) == 1
     assert runs.aliases(NAME) == champion == {"champion": await pointed(stocked)}
+
+
+async def test_sync_retires_what_killed_jobs_left(stocked: Settings) -> None:
+    bootstrap.load_models()
+    ages = {"old": 1.5 * versions.LEFT_AFTER, "young": 0.5 * versions.LEFT_AFTER}
+    tenant_id = None
+    for number, age in enumerate(ages.values()):
+        clock = VirtualClock(SystemClock().now() - age)
+        db = Database(bootstrap.database_url(stocked), clock=clock)
+        tenant_id = tenant_id or await new_tenant(db)
+        scope = Scope.of_tenant(tenant_id)
+        async with db.tenant(tenant_id) as tx:
+            await registered(tx, bootstrap.object_store(stocked), scope, number + 1)
+        await db.close()
+    await models.synced(stocked)
+    lines = await models.listed(stocked, scope=Scope.of_tenant(tenant_id).name)
+    assert [line.split()[1] for line in lines] == ["candidate", "retired"]
 
 
 async def test_names_that_nobody_has(stocked: Settings) -> None:

@@ -59,6 +59,7 @@ async def admit(
     logged = await asyncio.to_thread(_log, runs, name, trained, files)
     async with versions.transaction(db, scope) as tx:
         row = await versions.register(tx, objects, scope, trained, version=logged.version, run_id=logged.run_id)
+        await versions.sweep(tx, scope, row)
     evidence = trained.evidence
     rows = HeldOut(evidence.won, evidence.deal, base_rate)
     candidate = Candidate(evidence.said, trained.deals, cost, trained.leaks)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import and_, or_, select, text
 
 from core.datascience.models.model import ModelChange, ModelVersion
 from core.datascience.models.pointers import Alias, Scope
@@ -65,6 +66,22 @@ async def versions(
     if status is not None:
         query = query.where(ModelVersion.status == status)
     return list(await tx.session.scalars(query))
+
+
+async def unjudged(
+    tx: Tx, scope: Scope | None, before: datetime, like: ModelVersion | None = None
+) -> list[ModelVersion]:
+    """Candidates of before that time, which the gate was never asked about; with `like` those of its context, and of
+    the same algorithm and data whenever they came."""
+    query = select(ModelVersion).where(ModelVersion.status == "candidate", ModelVersion.verdict.is_(None))
+    old = ModelVersion.created_at < before
+    if scope is not None:
+        query = query.where(ModelVersion.scope == scope.name)
+    if like is not None:
+        same = and_(ModelVersion.algorithm == like.algorithm, ModelVersion.fingerprint == like.fingerprint)
+        query = query.where(ModelVersion.context == like.context, ModelVersion.id != like.id)
+        old = or_(old, same)
+    return list(await tx.session.scalars(query.where(old).order_by(ModelVersion.id)))
 
 
 async def changes(tx: Tx, version_id: UUID) -> list[ModelChange]:

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +34,9 @@ from core.kit.db import Database, Tx
 from core.kit.errors import BadAnswer, Conflict, Forbidden, NotFound
 from core.kit.ids import new_id
 from core.ports import ObjectStore
+
+LEFT_AFTER = timedelta(days=1)
+"""A candidate that was not judged by then never will be: judging takes seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,20 @@ async def judge(tx: Tx, objects: ObjectStore, version_id: UUID, verdict: Verdict
     row.status = "refused"
     await _note(tx, row, "refused")
     return row
+
+
+async def sweep(tx: Tx, scope: Scope, new: ModelVersion | None = None) -> int:
+    """Retire candidates that a killed job left behind, which nobody will judge: those of a day ago, and those of the
+    same algorithm and data as `new`, which the same job registered when it was begun again. Should one be judged all
+    the same, its verdict counts. Returns how many."""
+    found = 0
+    for left in await repository.unjudged(tx, scope, tx.clock.now() - LEFT_AFTER, new):
+        row, _ = await _held(tx, left.id)
+        if row.status == "candidate" and row.verdict is None:  # nobody judged it before it was held
+            row.status = "retired"
+            await _note(tx, row, "abandoned")
+            found += 1
+    return found
 
 
 async def answering(tx: Tx, context: str, scope: Scope, *, learnt_by: datetime | None = None) -> ModelVersion | None:

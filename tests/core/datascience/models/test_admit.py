@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +14,11 @@ from core.datascience.models.admit import Admitted, admit
 from core.datascience.models.evidence import Evidence, common, number, numbers
 from core.datascience.models.gate import Cost
 from core.datascience.models.pointers import CHAMPION, Scope
+from core.kit.clock import VirtualClock
 from core.kit.db import Database
 from core.kit.errors import BadAnswer
 from core.kit.ids import new_id
-from tests.core.datascience.models.made import EVERYBODY, new_tenant, trained
+from tests.core.datascience.models.made import EVERYBODY, PASSED, new_tenant, registered, trained
 from tests.fakes.engines import FakeObjects
 from tests.fakes.runs import FakeRuns
 
@@ -73,6 +75,41 @@ async def test_better_ones_follow_each_other_and_worse_ones_wait(house: House, t
     assert champion.version == 2
     assert champion.verdict is not None
     assert champion.verdict["passed"]
+
+
+async def test_what_a_killed_job_left_is_retired_once_it_is_begun_again(
+    house: House, tenant: UUID, clock: VirtualClock
+) -> None:
+    """A job that died between registering and judging: the same data and algorithm come again at once, and what else
+    nobody judged within a day goes too."""
+    scope, found = Scope.of_tenant(tenant), {}
+    given = {"same": {}, "other data": {"fingerprint": "beef"}, "other algorithm": {"algorithm": "lightgbm"}}
+    async with house.db.tenant(tenant) as tx:
+        for number, (what, changed) in enumerate(given.items()):
+            found[what] = (await registered(tx, house.objects, scope, 90 + number, **changed)).id
+
+    async def statuses() -> list[str]:
+        async with house.db.tenant(tenant) as tx:
+            return [(await repository.version(tx, version_id)).status for version_id in found.values()]
+
+    await house.admit(scope, b"0.3")
+    assert await statuses() == ["retired", "candidate", "candidate"]
+    clock.advance(versions.LEFT_AFTER + timedelta(seconds=1))
+    assert (await house.admit(scope, b"0.9", fingerprint="new")).row.status == "champion"
+    assert await statuses() == ["retired", "retired", "retired"]
+    async with house.db.tenant(tenant) as tx:
+        assert [one.action for one in await repository.changes(tx, found["same"])] == ["registered", "abandoned"]
+        # The one who was believed dead comes with his verdict: it counts.
+        assert (await versions.judge(tx, house.objects, found["same"], PASSED)).status == "champion"
+
+
+async def test_what_was_judged_is_never_swept(house: House, tenant: UUID, clock: VirtualClock) -> None:
+    scope = Scope.of_tenant(tenant)
+    before = [(await house.admit(scope, bundle)).row for bundle in (b"0.9", b"0.1")]
+    clock.advance(2 * versions.LEFT_AFTER)
+    async with house.db.tenant(tenant) as tx:
+        assert await versions.sweep(tx, scope) == 0
+        assert [(await repository.version(tx, row.id)).status for row in before] == ["champion", "refused"]
 
 
 async def test_a_tenants_first_model_has_to_beat_the_one_for_all(house: House, tenant: UUID) -> None:

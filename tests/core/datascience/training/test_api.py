@@ -7,12 +7,13 @@ from uuid import UUID
 
 import pytest
 
+from core.datascience.models.gate import Verdict
 from core.datascience.models.pointers import Scope
-from core.datascience.training import work
+from core.datascience.training import ask, work
 from core.flows import REACTIONS
 from core.kit.ids import new_id
 from core.kit.relay import Relay
-from tests.core.datascience.models.made import PASSED, registered
+from tests.core.datascience.models.made import PASSED, REFUSED, registered
 from tests.fakes.trainer import FakeTrainer
 from tests.support import Api, Client, member, new_deal
 
@@ -86,6 +87,43 @@ async def test_the_end_tells_the_version_and_the_gates_verdict(desk: Desk) -> No
         row["id"]
     ]
     await desk.asked()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind", "said"),
+    [
+        (PASSED, "training_done", "já responde"),
+        (REFUSED, "training_refused", "o veredito diz por quê"),
+        (None, "training_failed", "o histórico diz por quê"),
+    ],
+)
+async def test_who_asked_is_told_of_the_end(desk: Desk, outcome: Verdict | None, kind: str, said: str) -> None:
+    row = await desk.asked(algorithm="logistic")
+    db, scope = desk.api.services.db, Scope.of_tenant(desk.tenant_id)
+    mine = await work.claim(db, desk.tenant_id, UUID(row["id"]), LEASE_S)
+    if outcome is None:
+        await work.failed(db, mine, "there are 3 won and 2 lost")
+    else:
+        async with db.tenant(desk.tenant_id) as tx:
+            model = await registered(tx, desk.api.services.objects, scope, 1, outcome)
+        await work.done(db, mine, model)
+    await desk.drain()
+    [told] = (await desk.client.get("/v1/notifications")).json()["items"]
+    assert (told["kind"], told["subject"]) == (kind, row["id"])
+    assert "(logistic)" in told["text"]
+    assert told["text"].endswith(said)
+
+
+async def test_nobody_is_told_of_what_drift_asked_for_or_a_person_took_back(desk: Desk) -> None:
+    db = desk.api.services.db
+    async with db.tenant(desk.tenant_id) as tx:
+        drifted = await ask.ask(tx, ask.Wanted("forecast", "xgboost", why="drift"))
+    mine = await work.claim(db, desk.tenant_id, drifted.id, LEASE_S)
+    await work.failed(db, mine, "no matter")
+    row = await desk.asked()
+    await desk.client.post(f"{TRAININGS}/{row['id']}/cancel")
+    await desk.drain()
+    assert (await desk.client.get("/v1/notifications")).json()["items"] == []
 
 
 async def test_one_of_each_algorithm_at_a_time(desk: Desk) -> None:
