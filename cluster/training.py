@@ -28,7 +28,7 @@ from core.kit.clock import SystemClock
 from core.kit.db import Database
 from core.settings import Settings
 from core.tenants import repository as tenants
-from training import recipes
+from training import code, recipes
 from training.backtest.leaks import Leak
 from training.forecasting import Context, Report, train
 from training.leaks import in_deals
@@ -134,7 +134,7 @@ async def _register(settings: Settings, db: Database, scope: Scope, report: Repo
         metrics=report.metrics, baseline=report.baseline, parameters=report.parameters, deals=report.deals,
         fingerprint=report.fingerprint, inputs=tuple(feature.model_dump() for feature in meta.features),
         importance=await asyncio.to_thread(importance, report.bundle, report.held_out.inputs),
-        code=bootstrap.version(), learnt_until=meta.learnt_until,
+        code=code.version(), learnt_until=meta.learnt_until,
     )  # fmt: skip
     return await admit(
         db, bootstrap.object_store(settings), runs, scope, trained, base_rate=report.held_out.base_rate,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.datascience.models.bundle import unpack
 from core.datascience.models.scorers import Inputs, open_scorer
+from training.metrics import confusion, reliability
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_BINS = 10
 _MOST_ROWS = 400
 _MOST_SEQUENCES = 12
 """Shapley values of sequences are sampled, and take their time."""
@@ -50,8 +50,7 @@ def _drawn(draw: Any, size: tuple[float, float] = (5, 4.5)) -> bytes:
 def _confusion(ax: Axes, won: Floats, said: Floats) -> None:
     import numpy as np
 
-    counts = np.zeros((2, 2), int)
-    np.add.at(counts, (won.astype(int), (said >= 0.5).astype(int)), 1)
+    counts = confusion(won, said)
     ax.imshow(counts, cmap="Blues")
     for (row, column), count in np.ndenumerate(counts):
         dark = count > counts.max() / 2
@@ -82,11 +81,7 @@ def _precision_recall(ax: Axes, won: Floats, said: Floats) -> None:
 
 def _calibration(ax: Axes, won: Floats, said: Floats) -> None:
     """Of ten equal bins: what was said against what came, the size of a point being how much was said there."""
-    import numpy as np
-
-    place = np.minimum((said * _BINS).astype(int), _BINS - 1)
-    bins = [place == number for number in range(_BINS) if (place == number).any()]
-    means = np.array([[said[here].mean(), won[here].mean(), here.mean()] for here in bins])
+    means = reliability(won, said)
     ax.plot([0, 1], [0, 1], "--", color="grey")
     ax.plot(means[:, 0], means[:, 1])
     ax.scatter(means[:, 0], means[:, 1], s=30 + 600 * means[:, 2], alpha=0.6)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from training.metrics import classification, ece
+from training.metrics import classification, confusion, ece, reliability
+
+GOOD = ("auc", "pr_auc", "accuracy", "precision", "recall", "f1", "mcc")
 
 
 def test_ece_by_hand() -> None:
@@ -34,12 +36,29 @@ def test_honest_odds_have_little_error_and_boastful_ones_much() -> None:
 def test_perfect_and_reversed() -> None:
     truth = np.array([0.0, 0.0, 1.0, 1.0])
     perfect = classification(truth, truth)
-    assert {name: perfect[name] for name in ("auc", "pr_auc", "accuracy", "f1", "mcc")} == dict.fromkeys(
-        ("auc", "pr_auc", "accuracy", "f1", "mcc"), 1.0
-    )
+    assert {name: perfect[name] for name in GOOD} == dict.fromkeys(GOOD, 1.0)
     assert (perfect["brier"], perfect["ece"]) == (0, 0)
     reversed_ = classification(truth, 1 - truth)
     assert (reversed_["auc"], reversed_["accuracy"], reversed_["mcc"], reversed_["brier"]) == (0, 0, -1, 1)
+
+
+def test_what_was_and_what_was_said_are_counted_by_hand() -> None:
+    truth = np.array([0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0])
+    odds = np.array([0.1, 0.5, 0.9, 0.49, 0.5, 0.8, 1.0])
+    assert confusion(truth, odds).tolist() == [[1, 2], [1, 3]]
+    found = classification(truth, odds)
+    assert (found["precision"], found["recall"], found["accuracy"]) == pytest.approx((3 / 5, 3 / 4, 4 / 7))
+
+
+def test_bins_of_the_calibration_plot_by_hand_and_as_the_error_has_them() -> None:
+    truth = np.array([1.0, 0.0, 1.0, 1.0])
+    odds = np.array([0.12, 0.18, 0.9, 1.0])
+    assert reliability(truth, odds) == pytest.approx(np.array([[0.15, 0.5, 0.5], [0.95, 1.0, 0.5]]))
+    rng = np.random.default_rng(3)
+    truth, odds = rng.integers(0, 2, 500).astype(float), rng.uniform(size=500)
+    said, came, share = reliability(truth, odds).T
+    assert share.sum() == pytest.approx(1)
+    assert float(np.sum(np.abs(said - came) * share)) == pytest.approx(ece(truth, odds))
 
 
 def test_weights_count_as_repeats() -> None:
