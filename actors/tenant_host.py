@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
@@ -20,11 +20,14 @@ from core.automation.hosting import OWN, own_host
 from core.automation.routing import RoutedAgents
 from core.kit.errors import SalesEdgeError
 from core.kit.events import Event
+from core.ports import Predictor
 from core.settings import Settings
 
 NAMESPACE = "salesedge"
 _PREFIX = "tenant-host-"
 _LOOK_AFTER_S = 10.0
+MakePredictor = Callable[[], Predictor]
+"""Called in the host: whom its agents ask for odds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +49,16 @@ class HostReport:
 class TenantHost:
     """The body of the actor; `start_hosts` makes actors of it."""
 
-    def __init__(self, settings: Settings, name: str) -> None:
+    def __init__(self, settings: Settings, name: str, predictor: MakePredictor) -> None:
         from core import bootstrap
-        from core.automation.host import AgentHost
+        from core.automation.residents import agent_host
 
         limits = settings.agents
         self._settings = settings
         self._name = name
-        self._host = AgentHost(
-            bootstrap.database(settings, bootstrap.database_url(settings)), most_awake=limits.most_awake,
-            idle_s=limits.idle_s, at_once=limits.at_once,
+        self._host = agent_host(
+            bootstrap.database(settings, bootstrap.database_url(settings)), predictor(), bootstrap.deal_inputs,
+            most_awake=limits.most_awake, idle_s=limits.idle_s, at_once=limits.at_once,
         )  # fmt: skip
         self._leaving = False
         self._bare_bytes = _memory_bytes()
@@ -120,12 +123,11 @@ def live_hosts() -> list[str]:
     return [name.removeprefix(_PREFIX) for name in mine if name.startswith(_PREFIX)]
 
 
-def start_hosts(settings: Settings, *, num_cpus: float) -> list[Any]:
+def start_hosts(settings: Settings, predictor: MakePredictor, *, num_cpus: float) -> list[Any]:
     """Make the hosts that are not there yet; they live until the cluster ends or they are killed by name."""
     own = [own_host(UUID(str(tenant_id))) for tenant_id in settings.agents.own_hosts]
-    return [
-        _start(settings, host, num_cpus) for host in [*(str(number) for number in range(settings.agents.hosts)), *own]
-    ]
+    shared = [str(number) for number in range(settings.agents.hosts)]
+    return [_start(settings, host, predictor, num_cpus) for host in [*shared, *own]]
 
 
 def running_settings() -> Settings | None:
@@ -136,10 +138,10 @@ def running_settings() -> Settings | None:
     return None
 
 
-def scale_hosts(settings: Settings, count: int, *, num_cpus: float) -> list[str]:
+def scale_hosts(settings: Settings, predictor: MakePredictor, count: int, *, num_cpus: float) -> list[str]:
     """Have so many shared hosts: those that are too many leave when what they took is done. Returns who is left."""
     wanted = [str(number) for number in range(count)]
-    started = [_start(settings, host, num_cpus) for host in wanted]
+    started = [_start(settings, host, predictor, num_cpus) for host in wanted]
     ray.get([actor.tenants.remote() for actor in started])
     for host in live_hosts():
         if host not in wanted and not host.startswith(OWN):
@@ -153,11 +155,11 @@ def reports() -> list[HostReport]:
     return found
 
 
-def _start(settings: Settings, host: str, num_cpus: float) -> Any:
+def _start(settings: Settings, host: str, predictor: MakePredictor, num_cpus: float) -> Any:
     return ray.remote(TenantHost).options(
         name=_PREFIX + host, namespace=NAMESPACE, lifetime="detached", get_if_exists=True, num_cpus=num_cpus,
         max_restarts=-1, max_task_retries=-1, max_concurrency=1000,
-    ).remote(settings, host)  # fmt: skip
+    ).remote(settings, host, predictor)  # fmt: skip
 
 
 class RayHosts:

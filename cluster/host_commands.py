@@ -54,7 +54,7 @@ def scale(
     """More hosts, or fewer: tenants move only from hosts that leave, and to those that come. The next start has as many
     as the settings say (SALESEDGE_AGENTS__HOSTS)."""
     from actors.tenant_host import running_settings, scale_hosts
-    from cluster.local import profile
+    from cluster.local import predictor, profile
     from core.settings import placement
 
     with _connected(address):
@@ -62,5 +62,5 @@ def scale(
         if settings is None:
             typer.echo("No tenant host lives in that cluster: the product does not run there.", err=True)
             raise typer.Exit(1)
-        scale_hosts(settings, count, num_cpus=placement(profile(settings)).tenant_hosts.cpus)
+        scale_hosts(settings, predictor(), count, num_cpus=placement(profile(settings)).tenant_hosts.cpus)
         _show()

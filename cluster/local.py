@@ -7,6 +7,7 @@ in one fixed place unless told otherwise; here they lie in a folder of this star
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import random
@@ -15,7 +16,7 @@ import socket
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cluster import gcs
 from cluster.gcs import Gcs
@@ -24,6 +25,9 @@ from core import settings as configuration
 from core.kit.errors import Unavailable
 from core.kit.placement import Placement
 from core.settings import Settings
+
+if TYPE_CHECKING:
+    from actors.tenant_host import MakePredictor
 
 APP = "salesedge"
 
@@ -119,7 +123,7 @@ class LocalCluster:
         from cluster.apps import build
 
         assert self.placement is not None
-        start_hosts(self.settings, num_cpus=self.placement.tenant_hosts.cpus)
+        start_hosts(self.settings, predictor(), num_cpus=self.placement.tenant_hosts.cpus)
         http = self.settings.http
         options = {"host": http.host, "port": http.port}
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
@@ -142,6 +146,13 @@ class LocalCluster:
             self._gcs.stop()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def predictor() -> MakePredictor:
+    """Whom the tenants' agents ask for odds."""
+    from deployments import clients
+
+    return functools.partial(clients.forecasting, APP)
 
 
 def _environment(folder: Path) -> dict[str, str]:

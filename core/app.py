@@ -86,6 +86,7 @@ def _routes() -> Sequence[BaseRoute]:
     from core.analysis import api as analysis
     from core.audit import api as audit
     from core.automation import api as automation
+    from core.automation.agent import api as agent
     from core.automation.execution import api as execution
     from core.automation.rules import api as rules
     from core.calls import api as calls
@@ -117,7 +118,7 @@ def _routes() -> Sequence[BaseRoute]:
     # Looked through in this order: what is asked most often comes first.
     routers = [
         predictions.router, deals.router, calls.router, forecasting.router, notifications.router, identity.router,
-        calls.uploads, analysis.router, automation.router,
+        calls.uploads, analysis.router, automation.router, agent.router,
         execution.router, rollup.router, content.router, competitors.router,
         features.router, models.router, drift.router, drift.slow, training.router, tenants.router, identity.public,
         factors.router, keys.router, people.public, people.router, sso.public, sso.router, scim.router,

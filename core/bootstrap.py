@@ -70,7 +70,8 @@ FEATURES = (
     "live", "notifications", "pipeline_health", "privacy",
 )  # fmt: skip
 OTHER_TABLES = (
-    "automation.execution.model", "automation.rules.model", "datascience.drift.model", "datascience.features.model",
+    "automation.agent.model", "automation.execution.model", "automation.rules.model", "datascience.drift.model",
+    "datascience.features.model",
     "datascience.models.model", "datascience.predictions.model", "datascience.training.model",
     "forecasting.rollup.model", "identity.factors.model", "identity.keys.model", "identity.people.model",
     "identity.sso.model", "identity.scim.model", "kit.outbox", "kit.timers", "kit.idempotency",

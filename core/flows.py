@@ -18,9 +18,12 @@
                                                  → drift.close_proposal    what drift proposed has been tried
     odds are wanted           PREDICTION_REQUESTED → predictions.answer   PREDICTION_MADE tells them
     it wants something done   TASK_CREATED       → automation.draft        the text that a person approves
-    a person said yes or no   TASK_DECIDED       → automation.note_verdict the agent hears of it
+    a person said yes or no   TASK_DECIDED       → automation.follow_up    the agent hears of it
                                                  → automation.schedule     once it is due it is carried out: TIMERS
-    it was done, or given up  TASK_FINISHED      → automation.note_finished
+    it was done, or given up  TASK_FINISHED      → automation.follow_up
+    the customer answered     DEAL_CHANGED, INSIGHTS_READY → automation.follow_up  what waits for him is withdrawn, and
+                                                              it is waited anew: for silence, promises, a stalled deal
+                              TASK_WITHDRAWN     → automation.follow_up
     there is a legal basis    CONSENT_GIVEN      → privacy.resume          stored calls of the contact are analysed
     a person asks             EXPORT_REQUESTED   → privacy.export          for a copy of all that is known of him
                               ERASURE_REQUESTED  → privacy.erase           to be forgotten
@@ -50,9 +53,11 @@ from core.analysis import repository as analysis
 from core.analysis.model import Sentiment
 from core.automation import draft as drafting
 from core.automation import repository as tasks
+from core.automation.agent.follow_up import HEARD, is_for_agent
+from core.automation.agent.watch import TIMER as WATCH
 from core.automation.execution import carry_out as execution
 from core.automation.execution.carry_out import TIMER as CARRY_OUT
-from core.automation.residents import HEALTH
+from core.automation.hosting import HEALTH
 from core.automation.rules import live as rules
 from core.automation.rules.facts import SOURCES
 from core.automation.rules.waits import TIMER as RULES
@@ -187,7 +192,8 @@ async def take_snapshot(event: Event, tx: Tx, services: Services) -> None:
 
 async def follow_up(event: Event, tx: Tx, services: Services) -> None:
     # The agent commits its own decision; this delivery only ends after it, and an agent takes no event twice.
-    await services.agents.handle(event)
+    if is_for_agent(event):
+        await services.agents.handle(event)
 
 
 async def follow_health(event: Event, tx: Tx, services: Services) -> None:
@@ -294,6 +300,7 @@ TIMERS: Mapping[str, Callable[[Event, Tx, Services], Awaitable[None]]] = {
     HEALTH_LOOK: follow_health,
     TRAININGS: watch_training,
     RULES: in_order,
+    WATCH: in_order,
 }
 """Kind of timer → what follows once it is due."""
 
@@ -317,13 +324,11 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("training.start", EventType.TRAINING_REQUESTED, start_training),
     Reaction("training.stop", EventType.TRAINING_FINISHED, stop_training),
     Reaction("drift.close_proposal", EventType.TRAINING_FINISHED, close_drift_proposals),
-    Reaction("automation.follow_up", EventType.FORECAST_CHANGED, follow_up, ordered=True),
-    Reaction("automation.note_verdict", EventType.TASK_DECIDED, follow_up, ordered=True),
+    *(Reaction("automation.follow_up", kind, follow_up, ordered=True) for kind in HEARD),
     Reaction("health.follow", EventType.DEAL_CREATED, follow_health, ordered=True),
     Reaction("health.follow", EventType.DEAL_CHANGED, follow_health, ordered=True),
     Reaction("health.follow", EventType.INSIGHTS_READY, follow_health, ordered=True),
     *(Reaction("automation.rules", kind, run_rules, ordered=True) for kind in (*SOURCES, EventType.TIMER_DUE)),
-    Reaction("automation.note_finished", EventType.TASK_FINISHED, follow_up, ordered=True),
     Reaction("automation.draft", EventType.TASK_CREATED, draft),
     Reaction("automation.schedule_own", EventType.TASK_CREATED, schedule_task),
     Reaction("automation.schedule", EventType.TASK_DECIDED, schedule_task),

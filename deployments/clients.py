@@ -98,6 +98,31 @@ class RemotePredictor:
         return predictions
 
 
+class _Late:
+    """The handle of a deployment that need not run yet: it is looked for when it is first asked."""
+
+    def __init__(self, deployment: str, app: str) -> None:
+        self._deployment = deployment
+        self._app = app
+        self._handle: Any = None
+
+    def __getattr__(self, method: str) -> Any:
+        from ray import serve
+        from ray.serve.exceptions import RayServeException
+
+        if self._handle is None:
+            try:
+                self._handle = serve.get_deployment_handle(self._deployment, self._app)
+            except RayServeException:
+                raise Unavailable(f"{self._deployment} does not run yet.") from None
+        return getattr(self._handle, method)
+
+
+def forecasting(app: str) -> RemotePredictor:
+    """The engine of a running app, for processes beside it."""
+    return RemotePredictor(_Late("forecasting", app))
+
+
 class RemoteGenerator:
     def __init__(self, handle: Any) -> None:
         self._handle = handle

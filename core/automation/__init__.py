@@ -1,1 +1,1 @@
-"""The follow-up agent: one per tenant. It takes events in order, decides what should be done, and says why."""
+"""Tasks: what the follow-up agent and rules want done, what people say to it, and how it is carried out."""

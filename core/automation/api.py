@@ -20,7 +20,8 @@ SEE, DECIDE = allow("can_view_tasks"), allow("can_decide_task")
 
 
 class TaskOut(BaseModel):
-    """What the follow-up agent wants done, and why. `waiting`: for somebody's approval."""
+    """What the follow-up agent wants done, and why. `waiting`: for somebody's approval. `withdrawn_because`:
+    `customer_answered`, or `deal_closed`."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -37,6 +38,7 @@ class TaskOut(BaseModel):
     created_at: datetime
     decided_at: datetime | None
     decided_by: UUID | None
+    withdrawn_because: str | None
 
 
 class TaskWithDraft(TaskOut):
@@ -47,7 +49,7 @@ class TaskWithDraft(TaskOut):
 async def list_tasks(
     tx: CurrentTx,
     page: Paging,
-    status: Literal["suggested", "waiting", "approved", "dismissed", "done", "failed"] | None = None,
+    status: Literal["suggested", "waiting", "approved", "dismissed", "done", "failed", "withdrawn"] | None = None,
     deal_id: UUID | None = None,
 ) -> Page[TaskOut]:
     rows = await repository.tasks(tx, page, status=status, deal_id=deal_id)

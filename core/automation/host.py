@@ -14,9 +14,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from core.automation import repository
-from core.automation.hosting import Resident, Residents
+from core.automation.hosting import AGENT, Resident, Residents
 from core.automation.mailboxes import Mailboxes
-from core.automation.residents import AGENT, RESIDENTS
 from core.kit.db import Database
 from core.kit.events import Event
 
@@ -48,7 +47,7 @@ class AgentHost:
     """`Agents` in this process: what the tenant-host actor wraps, and what runs without Ray as it is."""
 
     def __init__(
-        self, db: Database, residents: Residents = RESIDENTS, *, most_awake: int = MOST_AWAKE, idle_s: float = IDLE_S,
+        self, db: Database, residents: Residents, *, most_awake: int = MOST_AWAKE, idle_s: float = IDLE_S,
         at_once: int = AT_ONCE,
     ) -> None:  # fmt: skip
         self._db = db

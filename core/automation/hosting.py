@@ -12,6 +12,8 @@ from core.kit.db import Tx
 from core.kit.events import Event
 
 OWN = "own-"
+AGENT, HEALTH = "agent", "health"
+"""Names of residents."""
 
 
 class Resident(Protocol):

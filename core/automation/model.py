@@ -12,7 +12,7 @@ from core.kit.db import Base, TenantOwned
 
 class Task(TenantOwned, Base):
     """What the agent or a rule (`rule_id`) decided, and why. `status`: suggested | waiting | approved | dismissed |
-    done | failed."""
+    done | failed | withdrawn. `withdrawn_because`: customer_answered | deal_closed."""
 
     __tablename__ = "tasks"
 
@@ -30,12 +30,14 @@ class Task(TenantOwned, Base):
     created_at: Mapped[datetime]
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[UUID | None]
+    withdrawn_because: Mapped[str | None] = mapped_column(String(32))
 
     __table_args__ = (
         UniqueConstraint(
             "tenant_id", "event_id", "kind", "rule_id", name="tasks_once", postgresql_nulls_not_distinct=True
         ),
         Index("tasks_status", "tenant_id", "status"),
+        Index("tasks_deal", "deal_id", "status"),
     )
 
 

@@ -1,12 +1,13 @@
-"""The queries about tasks, and the one that restores a tenant's agent."""
+"""The queries about tasks, and the turns of residents."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from core.automation.model import Task
@@ -15,6 +16,8 @@ from core.kit.errors import NotFound
 from core.kit.pages import PageRequest
 
 OPEN = ("suggested", "waiting", "approved")
+OWED = "promise_due"
+"""The reason of a task that the customer's answer does not settle."""
 
 
 async def task(tx: Tx, task_id: UUID, *, lock: bool = False) -> Task:
@@ -43,6 +46,22 @@ async def add_new(tx: Tx, rows: Sequence[dict[str, Any]]) -> list[UUID]:
     return list((await tx.session.execute(query)).scalars())
 
 
+async def withdraw(tx: Tx, deal_id: UUID, because: str, cause: UUID, before: datetime) -> list[Task]:
+    """Take back the deal's tasks that nobody has done, but for what came of the same event or later, and what the
+    seller owes all the same. One that is being carried out just now is left to the executor, which asks by itself."""
+    wanted = (
+        select(Task.id)
+        .where(
+            Task.deal_id == deal_id, Task.status.in_(OPEN), Task.event_id != cause, Task.created_at <= before,
+            ~Task.reasons.contains([{"key": OWED}]),
+        )
+        .with_for_update(skip_locked=True, key_share=True)
+    )  # fmt: skip
+    values = {"status": "withdrawn", "withdrawn_because": because}
+    query = update(Task).where(Task.id.in_(wanted)).values(values).returning(Task)
+    return sorted((await tx.session.execute(query)).scalars(), key=lambda row: row.id)
+
+
 # The inbox row comes first: a turn is counted only for an event that is new, and waits for nobody while it holds one.
 _TAKE_TURN = text("""
     WITH fresh AS (
@@ -52,12 +71,6 @@ _TAKE_TURN = text("""
     INSERT INTO resident_turns (tenant_id, resident, turn) SELECT tenant_id, resident, 1 FROM fresh
     ON CONFLICT (tenant_id, resident) DO UPDATE SET turn = resident_turns.turn + 1 RETURNING turn
 """)
-_KNOWN = text("""
-    SELECT t.autonomy, t.locale, t.time_zone,
-           (SELECT coalesce(jsonb_agg(jsonb_build_array(k.deal_id, k.kind)), '[]') FROM tasks k
-            WHERE k.status = ANY(:open)) AS open_tasks
-    FROM tenants t WHERE t.id = :tenant
-""")
 
 
 async def take_turn(tx: Tx, event_id: UUID, resident: str) -> int | None:
@@ -66,9 +79,3 @@ async def take_turn(tx: Tx, event_id: UUID, resident: str) -> int | None:
     given = {"event": event_id, "tenant": tx.tenant_id, "resident": resident, "now": tx.clock.now()}
     turn: int | None = (await tx.session.execute(_TAKE_TURN, given)).scalar_one_or_none()
     return turn
-
-
-async def known_to_agent(tx: Tx) -> RowMapping:
-    """All that the follow-up agent of a tenant starts from: autonomy, locale, time zone, and deal and kind of each
-    task that is not finished."""
-    return (await tx.session.execute(_KNOWN, {"tenant": tx.tenant_id, "open": list(OPEN)})).mappings().one()

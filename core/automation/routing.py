@@ -7,8 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from core.automation.hosting import host_among
-from core.automation.residents import AGENT
+from core.automation.hosting import AGENT, host_among
 from core.kit.errors import Unavailable
 from core.kit.events import Event
 from core.kit.retry import backoff_s

@@ -72,6 +72,8 @@ async def change(tx: Tx, deal_id: UUID, wanted: DealChangeIn, *, user_id: UUID) 
 
 async def add_activity(tx: Tx, deal_id: UUID, wanted: ActivityIn) -> Activity:
     await repository.deal(tx, deal_id)
+    if wanted.direction == "in":
+        await repository.keep_still(tx, deal_id)
     now = tx.clock.now()
     at = wanted.at or now
     if at > now:

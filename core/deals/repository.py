@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, func, insert, select, text
+from sqlalchemy import Select, func, insert, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from core.deals.model import Account, Activity, Contact, Deal, DealChange
@@ -28,6 +28,9 @@ class Story:
     deal: Deal
     changes: list[DealChange] = field(default_factory=list)
     activities: list[Activity] = field(default_factory=list)
+
+
+_KEEP_STILL = text("SELECT pg_advisory_xact_lock(hashtextextended('customer of ' || :deal, 0))")
 
 
 async def add(tx: Tx, row: Base) -> None:
@@ -158,6 +161,7 @@ async def outcomes(tx: Tx) -> dict[str, int]:
 
 async def note_call(tx: Tx, activity: dict[str, Any]) -> None:
     """Write what a call showed as one contact with the customer; a call that stands there already is left alone."""
+    await keep_still(tx, activity["deal_id"])
     row = {"id": new_id(), "tenant_id": tx.tenant_id, "recorded_at": tx.clock.now(), **activity}
     await tx.session.execute(upsert(Activity).values(row).on_conflict_do_nothing(index_elements=["call_id"]))
 
@@ -165,6 +169,24 @@ async def note_call(tx: Tx, activity: dict[str, Any]) -> None:
 async def activities(tx: Tx, deal_id: UUID) -> list[Activity]:
     query = select(Activity).where(Activity.deal_id == deal_id).order_by(Activity.at, Activity.id)
     return list((await tx.session.execute(query)).scalars())
+
+
+async def keep_still(tx: Tx, deal_id: UUID) -> None:
+    """Until this transaction ends nobody else notes that the deal's customer spoke, nor writes to him: whoever does
+    either, or decides by what he said, asks for this first. So each of them is wholly before or after the other."""
+    await tx.session.execute(_KEEP_STILL, {"deal": str(deal_id)})
+
+
+async def has_spoken_since(tx: Tx, deal_id: UUID, at: datetime, id_: UUID) -> bool:
+    """Has the customer said anything, in writing or in a call, that was noted after a moment? `id_`: of what was
+    written at that very moment."""
+    noted_at = func.coalesce(Activity.recorded_at, Activity.at)
+    query = select(Activity.id).where(
+        Activity.deal_id == deal_id, Activity.kind != "note",
+        (Activity.direction == "in") | Activity.call_id.is_not(None),
+        tuple_(noted_at, Activity.id) > tuple_(at, id_),
+    )  # fmt: skip
+    return (await tx.session.execute(query.limit(1))).first() is not None
 
 
 async def last_activity(tx: Tx, deal_id: UUID) -> Activity | None:

@@ -232,6 +232,15 @@ class TaskFinished(Data):
     status: Literal["done", "failed"]
 
 
+@FACTS.of(EventType.TASK_WITHDRAWN)
+class TaskWithdrawn(Data):
+    """It is not to be done any more, before anybody did it. `subject`: the task."""
+
+    deal_id: UUID
+    kind: str
+    because: Literal["customer_answered", "deal_closed"]
+
+
 # ── privacy ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -86,6 +86,7 @@ REGISTER: tuple[Holding, ...] = (
     Holding("feature_rows", _features, delete=True),
     Holding("drafts", repository.drafts_about, delete=True),
     Holding("tasks", _deal_or_call),
+    Holding("agent_decisions", _deal_or_call),
     Holding("rule_firings", _deal_or_call, blank={"seen": {}}),
     Holding("transcripts", _call("id"), delete=True),
     Holding("sentiments", _call("id"), delete=True),

@@ -48,7 +48,9 @@ NOT_PERSONAL = {
         handled_events.resident resident_turns.resident rules.trigger rule_firings.done
         notification_settings.digest_at notification_settings.muted notification_settings.quiet_from
         notification_settings.quiet_until notification_settings.ways notifications.kind timers.kind
-        tasks.status tasks.template tenants.autonomy tenants.currency tenants.locale tenants.plan tenants.time_zone
+        tasks.status tasks.template tasks.withdrawn_because tenants.autonomy tenants.currency tenants.locale
+        tenants.plan tenants.time_zone agent_decisions.cause agent_decisions.helps agent_decisions.kind
+        agent_decisions.template agent_decisions.verdict agent_decisions.why
         prediction_logs.basis prediction_logs.context prediction_logs.model prediction_logs.role prediction_logs.source
         prediction_logs.version transcripts.engine transcripts.language users.roles api_keys.scopes
         invitations.roles trainings.action trainings.algorithm trainings.context trainings.status trainings.why""",
@@ -88,7 +90,8 @@ NOT_PERSONAL = {
         drift_reports.findings drift_reports.inputs drift_reports.quality drift_reports.score
         model_versions.baseline model_versions.importance model_versions.inputs model_versions.leaks
         model_versions.metrics model_versions.parameters model_versions.verdict person_requests.counts
-        prediction_logs.input prediction_logs.outside prediction_logs.output rule_waits.moment tasks.reasons""",
+        prediction_logs.input prediction_logs.outside prediction_logs.output rule_waits.moment tasks.reasons
+        agent_decisions.odds agent_decisions.signals""",
     "the name of an error's class": "deliveries.error",
     "a secret, sealed": "second_factors.secret slack_hooks.url_sealed sso_providers.client_secret",
     "keys of a browser, by which nobody is known": "push_subscriptions.auth push_subscriptions.p256dh",

@@ -16,12 +16,13 @@ import psycopg
 from sqlalchemy import make_url
 
 from core import bootstrap
-from core.automation.host import AgentHost
+from core.automation.residents import agent_host
 from core.kit.db import APP_ROLE
 from core.kit.events import Event, EventType
 from core.kit.ids import new_id
 from core.settings import Settings
 from tests.bench.harness import line, quantile, servers
+from tests.fakes.engines import FakePredictor
 
 TENANTS, DEALS, OPEN_TASKS, ONE_BY_ONE, AT_ONCE = 10_000, 20, 5, 300, 8
 
@@ -114,7 +115,7 @@ def _resident_bytes() -> int:
 def _host(settings: Settings) -> Callable[[], Awaitable[tuple[Handle, Any]]]:
     async def make() -> tuple[Handle, Any]:
         db = bootstrap.database(settings, bootstrap.database_url(settings))
-        host = AgentHost(db, most_awake=TENANTS, at_once=AT_ONCE)
+        host = agent_host(db, FakePredictor(), bootstrap.deal_inputs, most_awake=TENANTS, at_once=AT_ONCE)
 
         async def close() -> None:
             assert len(host.awake()) == TENANTS

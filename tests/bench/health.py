@@ -11,8 +11,7 @@ import psycopg
 from sqlalchemy import make_url
 
 from core import bootstrap
-from core.automation.host import AgentHost
-from core.automation.residents import HEALTH
+from core.automation.hosting import HEALTH, agent_host
 from core.deals.change import change
 from core.deals.schemas import DealChangeIn
 from core.kit.db import Database
@@ -20,6 +19,7 @@ from core.kit.events import Event, EventType
 from core.kit.ids import new_id
 from core.settings import Settings
 from tests.bench.harness import line, quantile, servers
+from tests.fakes.engines import FakePredictor
 
 SIZES, CHANGES, QUERIES = (100, 100_000), 200, 15
 
@@ -88,7 +88,7 @@ def _fill(settings: Settings, count: int) -> UUID:
 async def _follow(settings: Settings, tenants: list[UUID]) -> list[float]:
     """The median time of an update in seconds, for each tenant; in turns, so that all meet the same machine."""
     db = bootstrap.database(settings, bootstrap.database_url(settings))
-    host = AgentHost(db)
+    host = agent_host(db, FakePredictor(), bootstrap.deal_inputs)
     took: list[list[float]] = [[] for _ in tenants]
     open_ = [await _open_deals(db, tenant) for tenant in tenants]
     for tenant, ids in zip(tenants, open_, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from core import bootstrap
 from core.automation.execution.carry_out import Executor
 from core.automation.execution.destinations import destinations
-from core.automation.host import AgentHost
+from core.automation.residents import agent_host
 from core.bootstrap import Services
 from core.datascience.features.store import FeatureStore
 from core.gateways.places import NoPlaces
@@ -63,8 +63,9 @@ def fake_services(settings: Settings, clock: Clock) -> Services:
         find_deal=bootstrap.find_deal, may_record=RecordedBasis(), consents=RecordedConsents(),
         transcriber=FakeTranscriber(), streaming=FakeStreamTranscriber(), detector=FakeDetector(),
         diarizer=FakeDiarizer(), embedder=FakeEmbedder(),
-        sentiment=FakeSentiment(), predictor=FakePredictor(), inputs=bootstrap.deal_inputs,
-        generator=FakeGenerator(), agents=AgentHost(db), features=FeatureStore(db, FakeHotValues(), objects),
+        sentiment=FakeSentiment(), predictor=(predictor := FakePredictor()), inputs=bootstrap.deal_inputs,
+        generator=FakeGenerator(), agents=agent_host(db, predictor, bootstrap.deal_inputs),
+        features=FeatureStore(db, FakeHotValues(), objects),
         hub=Hub(db), live=fake_live(settings, db, objects), sender=bootstrap.sender(settings, mailer),
         trainer=FakeTrainer(),
         executor=Executor(db, destinations(mailer, RecordedConsents())),

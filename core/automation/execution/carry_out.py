@@ -3,7 +3,8 @@
 At least once towards the outside: a try is written down and committed before it begins, and what it did commits with
 the task. A process that dies in between has it tried again under the same id (Message-ID, UID), so the worst is a
 second copy of one message. Who pauses a company or halts all of them is heard before each try and once more right
-before something leaves the house.
+before something leaves the house. A customer who has answered is not written to: from the look at his answers until
+the mail has left, no answer of his is noted, so it is known wholly before or after.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from core.automation.execution.breaker import Breaker
 from core.automation.execution.destinations import Destination
 from core.automation.execution.model import TaskAttempt
 from core.automation.model import Task
+from core.automation.withdraw import TO_CUSTOMER, say
 from core.deals import repository as deals
 from core.kit import timers
 from core.kit.db import Database, Tx
@@ -45,6 +47,11 @@ async def held(tx: Tx) -> str | None:
     return "paused" if await repository.pause(tx) is not None else None
 
 
+async def _is_answered(tx: Tx, task: Task) -> bool:
+    await deals.keep_still(tx, task.deal_id)
+    return await deals.has_spoken_since(tx, task.deal_id, task.created_at, task.id)
+
+
 class Executor:
     """`destinations`: kind of task → where it goes. `db` is for what must stay whatever becomes of a try."""
 
@@ -69,6 +76,9 @@ class Executor:
             return None
         if await held(tx):
             return await self._later(tx, task, _HELD_S)
+        if task.kind in TO_CUSTOMER and await _is_answered(tx, task):
+            task.status, task.withdrawn_because = "withdrawn", "customer_answered"
+            return await say(tx, task, "customer_answered")
         destination = self._destinations[task.kind]
         breaker = self._breakers[destination.name]
         if (wait_s := breaker.wait_s()) > 0:

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from core.automation.execution.invitation import invitation
 from core.automation.model import Task
-from core.automation.signals import next_working_morning
+from core.automation.rules.company import working_days
 from core.content import repository as content
 from core.deals import repository as deals
 from core.deals.change import add_activity
@@ -19,7 +19,7 @@ from core.notifications.notify import Notice, notify
 from core.ports import Consents, Mail, Mailer
 from core.tenants import repository as tenants
 
-_AFTER_OPENING = timedelta(hours=1)
+_MEETINGS_AT = 10
 
 
 class Destination(Protocol):
@@ -70,7 +70,7 @@ class MeetingDestination:
         title = draft.subject if draft else f"{tenant.name} · {deal.name}"
         text = draft.body if draft else title
         made_at = task.decided_at or task.created_at
-        at = next_working_morning(made_at + timedelta(days=1), tenant.time_zone) + _AFTER_OPENING
+        at = (await working_days(tx)).next_at(made_at + timedelta(days=1), _MEETINGS_AT)
         told = invitation(
             uid=task.id, at=at, made_at=made_at, title=_line(title), text=text, organizer=(owner.name, owner.email),
             guests=[(contact.name, address), (owner.name, owner.email)],

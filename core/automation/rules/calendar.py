@@ -57,6 +57,17 @@ class WorkingDays:
             count += self.works(day)
         return count
 
+    def at(self, day: date, time_of_day: time) -> datetime:
+        """That time of a day here, as UTC."""
+        return datetime.combine(day, time_of_day, ZoneInfo(self.time_zone)).astimezone(UTC)
+
+    def next_at(self, after: datetime, hour: int) -> datetime:
+        """The first such hour of a working day after a moment."""
+        day = self.local(after).date()
+        if self.works(day) and (at := self.at(day, time(hour))) > after:
+            return at
+        return self.at(self._next(day), time(hour))
+
     def morning_in(self, at: datetime, working_days: int) -> datetime:
         """Nine o'clock so many working days later."""
         local = self.local(self.after(at, working_days))

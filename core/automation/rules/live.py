@@ -15,6 +15,7 @@ from core.automation.rules.course import Firing, Live, Wait, resume, take
 from core.automation.rules.definition import Definition
 from core.automation.rules.facts import Known, Moment, moment
 from core.automation.rules.model import RuleVersion
+from core.deals import repository as deals
 from core.kit.db import Tx
 from core.kit.events import Event, EventType
 
@@ -56,6 +57,7 @@ class Rows:
 
     async def known(self, moment: Moment) -> Known:
         if self._known is None:
+            await deals.keep_still(self._tx, moment.deal_id)
             story = (await repository.stories(self._tx, [moment.deal_id]))[moment.deal_id]
             scores = await repository.forecasts(self._tx, [moment.deal_id])
             heard = await repository.heard(self._tx, [moment.call_id] if moment.call_id else [])

@@ -10,14 +10,17 @@ from uuid import UUID
 import pytest
 from sqlalchemy import event, text
 
+from core import bootstrap
+from core.automation.agent.odds import EngineOracle
 from core.automation.host import AgentHost
-from core.automation.hosting import Residents
-from core.automation.residents import RESIDENTS
+from core.automation.hosting import AGENT, HEALTH, Residents
+from core.automation.residents import residents
 from core.kit import timers
 from core.kit.clock import VirtualClock
 from core.kit.db import Database, Tx
 from core.kit.events import Event, EventType
 from core.kit.ids import new_id
+from tests.fakes.engines import FakePredictor
 from tests.support import Api, Client
 
 TENANTS = [UUID(int=number) for number in range(1, 5)]
@@ -129,7 +132,7 @@ async def test_no_more_than_so_many_are_awake(db: Database) -> None:
     assert host.awake() == TENANTS[2:]
 
 
-@pytest.mark.parametrize("name", sorted(RESIDENTS))
+@pytest.mark.parametrize("name", [AGENT, HEALTH])
 async def test_a_resident_is_restored_by_one_query(api: Api, ana: Client, name: str) -> None:
     tenant_id = UUID((await ana.get("/v1/me")).json()["tenant_id"])
     asked: list[str] = []
@@ -137,5 +140,5 @@ async def test_a_resident_is_restored_by_one_query(api: Api, ana: Client, name: 
         await tx.session.execute(text("SELECT 1"))
         engine = api.services.db.engine.sync_engine
         event.listen(engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
-        await RESIDENTS[name]().restore(tx)
+        await residents(EngineOracle(FakePredictor(), bootstrap.deal_inputs))[name]().restore(tx)
     assert len(asked) == 1, asked

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from core.automation.residents import HEALTH
+from core.automation.hosting import HEALTH
 from core.deals import change as changing
 from core.deals.rules import OPEN_STAGES, STAGES
 from core.deals.schemas import ActivityIn, DealChangeIn, DealIn

@@ -11,7 +11,7 @@ from icalendar import Calendar
 from core.automation.execution import repository
 from core.gateways.mail import written
 from core.kit.ids import new_id
-from tests.core.automation.execution.conftest import Office
+from tests.core.automation.conftest import Office
 
 
 async def test_an_approved_mail_goes_out_once_it_is_due(office: Office) -> None:

@@ -26,6 +26,23 @@ def test_working_days_over_christmas() -> None:
     assert days.morning_in(at, 1) == datetime(2026, 12, 24, 12, 0, tzinfo=UTC)
 
 
+def test_the_first_such_hour_of_a_working_day() -> None:
+    days = WorkingDays("America/Sao_Paulo", "BR", closed={date(2026, 11, 30)})
+    tuesday = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)  # 11:00 there
+    assert days.next_at(tuesday, 14) == datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
+    assert days.next_at(tuesday, 11) == datetime(2026, 11, 25, 14, 0, tzinfo=UTC), "an hour that has just begun is over"
+    friday = datetime(2026, 11, 27, 22, 0, tzinfo=UTC)
+    assert days.next_at(friday, 9) == datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
+
+
+@given(MOMENTS, ZONES, some.integers(0, 23))
+def test_such_an_hour_is_of_a_working_day_and_comes_soon(after: datetime, zone: str, hour: int) -> None:
+    days = WorkingDays(zone)
+    at = days.next_at(after, hour)
+    assert days.works(days.local(at).date())
+    assert timedelta(0) < at - after <= timedelta(days=3, hours=2)
+
+
 def test_a_company_that_never_works_is_no_endless_loop() -> None:
     never = WorkingDays("UTC", weekend=(1, 2, 3, 4, 5, 6, 7))
     at = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,30 +8,21 @@ from uuid import UUID
 import jwt
 import pytest
 
-from core.analysis.conversation import insights
-from core.analysis.model import CallInsights
+from core import bootstrap
 from core.automation.draft import draft
-from core.automation.host import AgentHost
-from core.calls.model import Call, Transcript
-from core.calls.turns import Turn
+from core.automation.residents import agent_host
 from core.content.check import untraceable
 from core.content.fallback import FallbackGenerator
 from core.content.templates import TemplateGenerator
-from core.kit.db import Tx
 from core.kit.events import Event, EventType
 from core.kit.ids import new_id
-from core.ports import Emotion, Fact, Intention, Mood
+from core.ports import Fact
 from core.settings import configs_dir
+from tests.core.automation.agent.made import talked
+from tests.fakes.engines import FakePredictor
 from tests.support import Api, Client, new_deal
 
 WRITER = FallbackGenerator([TemplateGenerator(configs_dir() / "content")])
-NEUTRAL = Mood(0.0, 0.9, 0.3, Emotion.NEUTRAL, 0.9, Intention.INFORMATION, 0.9)
-SAID = [
-    ("seller", "Thank you for your time, how does your sales team work today?", NEUTRAL),
-    ("customer", "Your price is too expensive for our budget.", replace(NEUTRAL, intention=Intention.OBJECTION)),
-    ("seller", "Okay.", NEUTRAL),
-    ("seller", "I will send you the proposal by Friday.", replace(NEUTRAL, intention=Intention.COMMITMENT)),
-]
 
 
 @dataclass(frozen=True)
@@ -54,35 +45,10 @@ async def scene(api: Api, ana: Client) -> Scene:
     deal = await new_deal(ana, name="CRM roll-out", **people)
     call_id = new_id()
     async with api.services.db.tenant(tenant_id) as tx:
-        await _call(tx, call_id, UUID(deal["id"]), user_id)
+        await talked(tx, call_id, UUID(deal["id"]), user_id)
     data = {"call_id": str(call_id), "probability": 0.4, "before": 0.6}
     event = Event(EventType.FORECAST_CHANGED, tenant_id, UUID(deal["id"]), data)
     return Scene(ana, tenant_id, UUID(deal["id"]), event)
-
-
-async def _call(tx: Tx, call_id: UUID, deal_id: UUID, owner_id: UUID) -> None:
-    now = tx.clock.now()
-    turns = [Turn(speaker, 10.0 * n, 10.0 * n + 4, text, (), 0.9) for n, (speaker, text, _) in enumerate(SAID)]
-    found = insights(
-        turns, [mood for _, _, mood in SAID], language="en", called_at=now, mentions=(), proposed=()
-    ).to_json()
-    tx.session.add(
-        Call(
-            id=call_id, tenant_id=tx.tenant_id, deal_id=deal_id, owner_id=owner_id, status="ready", language="en",
-            object_key="calls/1", content_hash="0" * 64, size_bytes=1, duration_s=40.0, channels=2, codec="opus",
-            started_at=now, created_at=now,
-        )
-    )  # fmt: skip
-    await tx.session.flush()
-    tx.session.add(
-        Transcript(
-            id=call_id, tenant_id=tx.tenant_id, language="en", language_confidence=1.0, engine="test", created_at=now,
-            turns=[{"start_s": turn.start_s} for turn in turns],
-        )
-    )  # fmt: skip
-    tx.session.add(
-        CallInsights(id=call_id, tenant_id=tx.tenant_id, score=found["score"]["points"], data=found, created_at=now)
-    )
 
 
 async def test_a_call_leads_to_one_task_with_a_traceable_draft(api: Api, scene: Scene) -> None:
@@ -106,9 +72,9 @@ async def test_a_call_leads_to_one_task_with_a_traceable_draft(api: Api, scene: 
 async def test_repeats_and_restarts_write_nothing_twice(api: Api, scene: Scene) -> None:
     for _ in range(2):
         await api.services.agents.handle(scene.event)
-    await AgentHost(api.services.db).handle(scene.event)
+    await agent_host(api.services.db, FakePredictor(), bootstrap.deal_inputs).handle(scene.event)
     again = replace(scene.event, id=new_id())
-    await AgentHost(api.services.db).handle(again)
+    await agent_host(api.services.db, FakePredictor(), bootstrap.deal_inputs).handle(again)
     assert len((await scene.client.get("/v1/tasks")).json()["items"]) == 1
 
 
