@@ -54,6 +54,7 @@ from core.analysis.model import Sentiment
 from core.automation import draft as drafting
 from core.automation import repository as tasks
 from core.automation.agent.follow_up import HEARD, is_for_agent
+from core.automation.agent.watch import ANSWER
 from core.automation.agent.watch import TIMER as WATCH
 from core.automation.execution import carry_out as execution
 from core.automation.execution.carry_out import TIMER as CARRY_OUT
@@ -301,6 +302,7 @@ TIMERS: Mapping[str, Callable[[Event, Tx, Services], Awaitable[None]]] = {
     TRAININGS: watch_training,
     RULES: in_order,
     WATCH: in_order,
+    ANSWER: in_order,
 }
 """Kind of timer → what follows once it is due."""
 

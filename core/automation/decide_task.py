@@ -24,8 +24,9 @@ async def decide(tx: Tx, task_id: UUID, verdict: Literal["approved", "dismissed"
     task.decided_at = tx.clock.now()
     task.decided_by = by
     draft = await content.of_task(tx, task_id)
+    edited = draft is not None and draft.status == "edited"
     if draft is not None and verdict == "approved":
         draft.status = "approved"
-    data = {"deal_id": str(task.deal_id), "kind": task.kind, "verdict": verdict}
+    data = {"deal_id": str(task.deal_id), "kind": task.kind, "verdict": verdict, "edited": edited}
     await tx.emit(Event(EventType.TASK_DECIDED, tx.tenant_id, task.id, data, at=tx.clock.now()))
     return task

@@ -221,6 +221,7 @@ class TaskDecided(Data):
     deal_id: UUID
     kind: str
     verdict: Literal["approved", "dismissed"]
+    edited: bool = Field(False, description="Its text was changed before")
 
 
 @FACTS.of(EventType.TASK_FINISHED)

@@ -50,7 +50,8 @@ NOT_PERSONAL = {
         notification_settings.quiet_until notification_settings.ways notifications.kind timers.kind
         tasks.status tasks.template tasks.withdrawn_because tenants.autonomy tenants.currency tenants.locale
         tenants.plan tenants.time_zone agent_decisions.cause agent_decisions.helps agent_decisions.kind
-        agent_decisions.template agent_decisions.verdict agent_decisions.why
+        agent_decisions.template agent_decisions.verdict agent_decisions.why agent_decisions.usual
+        agent_decisions.said agent_arms.context agent_arms.dimension agent_arms.name
         prediction_logs.basis prediction_logs.context prediction_logs.model prediction_logs.role prediction_logs.source
         prediction_logs.version transcripts.engine transcripts.language users.roles api_keys.scopes
         invitations.roles trainings.action trainings.algorithm trainings.context trainings.status trainings.why""",

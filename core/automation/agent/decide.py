@@ -8,8 +8,10 @@ from datetime import datetime
 from uuid import UUID
 
 from core.automation.agent import words
+from core.automation.agent.learn import Learned
 from core.automation.agent.signals import Signal, Situation, Weights, action, default_weights, signals
 from core.automation.rules.calendar import WorkingDays
+from core.automation.withdraw import TO_CUSTOMER
 
 MORNING = 9
 STATUS = {"suggest": "suggested", "approve": "waiting", "act": "approved"}
@@ -18,7 +20,8 @@ STATUS = {"suggest": "suggested", "approve": "waiting", "act": "approved"}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One thing to be done. `template` names the draft that it needs, `helps` the counterfactual that spoke for it."""
+    """One thing to be done. `template` names the draft that it needs, `helps` the counterfactual that spoke for it.
+    `usual`: the template in whose place that was chosen; `hour` of the company's day, where that was chosen."""
 
     kind: str
     template: str | None
@@ -27,6 +30,8 @@ class Plan:
     title: str
     due_at: datetime
     helps: str | None = None
+    usual: str | None = None
+    hour: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +49,11 @@ class AgentState:
     """What the database knows and the agent keeps at hand. `open_tasks`: kinds of unfinished tasks by deal."""
 
     open_tasks: dict[UUID, set[str]] = field(default_factory=dict)
+    learned: Learned = field(default_factory=Learned)
 
     @classmethod
-    def restore(cls, open_tasks: Iterable[tuple[UUID, str]]) -> AgentState:
-        state = cls()
+    def restore(cls, open_tasks: Iterable[tuple[UUID, str]], learned: Learned | None = None) -> AgentState:
+        state = cls(learned=learned or Learned())
         for deal_id, kind in open_tasks:
             state.open_tasks.setdefault(deal_id, set()).add(kind)
         return state
@@ -63,7 +69,7 @@ class House:
 
 
 class FollowUpAgent:
-    """Deterministic: the same state and situation give the same decision."""
+    """Deterministic: the same state and situation give the same decision. Chance is seeded by the event's id."""
 
     def __init__(self, state: AgentState, weights: Weights | None = None) -> None:
         self.state = state
@@ -84,9 +90,12 @@ class FollowUpAgent:
         if (why := self._why_not(seen, found, weight, kind, waiting)) is not None:
             return Decision(None, why, found, weight)
         self.state.open_tasks.setdefault(seen.deal_id, set()).add(kind)
+        learned, seed = self.state.learned, seen.event_id
+        hour = int(learned.choose("hour", kind, seed)) if kind in TO_CUSTOMER else None
         plan = Plan(
-            kind=kind, template=template, status=STATUS[house.autonomy], priority=_priority(weight), helps=helps,
-            title=words.title(kind, found, seen.deal_name, house.language), due_at=self._due(seen, house),
+            kind=kind, template=learned.choose("template", template, seed) if template else None,
+            status=STATUS[house.autonomy], priority=_priority(weight), helps=helps, usual=template, hour=hour,
+            title=words.title(kind, found, seen.deal_name, house.language), due_at=_due(seen, house, hour),
         )  # fmt: skip
         return Decision(plan, None, found, weight)
 
@@ -105,10 +114,12 @@ class FollowUpAgent:
             return "already_open"
         return "turned_down" if seen.cause != "FORECAST_CHANGED" and kind in seen.turned_down else None
 
-    def _due(self, seen: Situation, house: House) -> datetime:
-        if seen.promised_on is not None:
-            return seen.at
-        return house.calendar.next_at(seen.at, MORNING)
+
+def _due(seen: Situation, house: House, hour: int | None) -> datetime:
+    """A promise at once, all else in the next working hour of that name."""
+    if seen.promised_on is not None:
+        return seen.at
+    return house.calendar.next_at(seen.at, MORNING if hour is None else hour)
 
 
 def _priority(weight: float) -> int:

@@ -7,9 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from core.automation import repository as tasks
-from core.automation.agent import repository, watch
+from core.automation.agent import outcomes, repository, watch
 from core.automation.agent.contacts import contacts
 from core.automation.agent.decide import AgentState, Decision, FollowUpAgent, House
+from core.automation.agent.learn import Arm, Learned
 from core.automation.agent.odds import Oracle
 from core.automation.agent.signals import Situation, signals
 from core.automation.agent.situation import days_promised, situation
@@ -33,7 +34,7 @@ _ACTIVITY = "activities"
 def is_for_agent(event: Event) -> bool:
     """Is there anything in it for the agent?"""
     if event.type is EventType.TIMER_DUE:
-        return bool(event.data["kind"] == watch.TIMER)
+        return event.data["kind"] in (watch.TIMER, watch.ANSWER)
     if event.type is EventType.INSIGHTS_READY:
         return bool(event.data["deal_id"])
     if event.type is EventType.DEAL_CHANGED:
@@ -49,11 +50,20 @@ class FollowUp:
 
     async def restore(self, tx: Tx) -> None:
         known = await repository.known(tx)
-        self._agent = FollowUpAgent(AgentState.restore((UUID(deal), kind) for deal, kind in known["open_tasks"]))
+        learned = Learned((Arm(*arm), won, lost) for *arm, won, lost in known["arms"])
+        open_tasks = [(UUID(deal), kind) for deal, kind in known["open_tasks"]]
+        self._agent = FollowUpAgent(AgentState.restore(open_tasks, learned))
 
     async def handle(self, tx: Tx, event: Event) -> None:
+        learned = self._agent.state.learned
         if event.type in (EventType.TASK_DECIDED, EventType.TASK_FINISHED, EventType.TASK_WITHDRAWN):
             self._note_task(event)
+            if event.type is EventType.TASK_DECIDED:
+                await outcomes.judged(tx, event, learned)
+            elif event.type is EventType.TASK_FINISHED:
+                await outcomes.sent(tx, event, learned)
+        elif event.type is EventType.TIMER_DUE and event.data["kind"] == watch.ANSWER:
+            await outcomes.too_late(tx, event, learned)
         elif is_for_agent(event):
             deal_id = UUID(str(event.data.get("deal_id") or event.subject))
             await deals.keep_still(tx, deal_id)
@@ -70,6 +80,8 @@ class FollowUp:
 
     async def _follow(self, tx: Tx, event: Event, deal: Deal) -> None:
         """What is open of a deal whose customer has spoken, or which is closed, is withdrawn; then it waits anew."""
+        if _talked(event):
+            await outcomes.answered(tx, deal.id, self._agent.state.learned)
         because = _over(event, deal)
         gone = await withdraw(tx, deal.id, because, event) if because is not None else []
         for task in gone:
@@ -100,8 +112,12 @@ def _over(event: Event, deal: Deal) -> Because | None:
     """Why what was to be done about the deal is not to be done any more; None where it is."""
     if deal.outcome is not None:
         return "deal_closed"
-    talked = event.type is EventType.INSIGHTS_READY or event.data.get("direction") == "in"
-    return "customer_answered" if talked else None
+    return "customer_answered" if _talked(event) else None
+
+
+def _talked(event: Event) -> bool:
+    """The customer has spoken, in writing or in a call."""
+    return event.type is EventType.INSIGHTS_READY or event.data.get("direction") == "in"
 
 
 async def _write(tx: Tx, event: Event, seen: Situation, decision: Decision, threshold: float) -> None:
@@ -124,7 +140,7 @@ async def _write(tx: Tx, event: Event, seen: Situation, decision: Decision, thre
             await tx.emit(Event(EventType.TASK_CREATED, tx.tenant_id, made, data, at=tx.clock.now()))
         kept |= {
             "kind": plan.kind, "template": plan.template, "due_at": plan.due_at, "task_id": task_id,
-            "helps": plan.helps,
+            "helps": plan.helps, "usual": plan.usual, "hour": plan.hour,
         }  # fmt: skip
     await _keep(tx, event, seen.deal_id, seen.cause, verdict="acted" if plan else "waited", **kept)
 

@@ -9,22 +9,57 @@ from uuid import UUID
 from sqlalchemy import RowMapping, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from core.automation.agent.model import AgentDecision
+from core.automation.agent.learn import Arm
+from core.automation.agent.model import AgentArm, AgentDecision
 from core.automation.model import Task
 from core.automation.repository import OPEN
 from core.kit.db import Tx
 from core.kit.errors import NotFound
+from core.kit.ids import new_id
 from core.kit.pages import PageRequest
 
 _KNOWN = text("""
-    SELECT coalesce(jsonb_agg(jsonb_build_array(k.deal_id, k.kind)), '[]') AS open_tasks
-    FROM tasks k WHERE k.status = ANY(:open)
+    SELECT (SELECT coalesce(jsonb_agg(jsonb_build_array(k.deal_id, k.kind)), '[]') FROM tasks k
+            WHERE k.status = ANY(:open)) AS open_tasks,
+           (SELECT coalesce(jsonb_agg(jsonb_build_array(a.dimension, a.context, a.name, a.won, a.lost)), '[]')
+            FROM agent_arms a) AS arms
+""")
+_ADD = text("""
+    INSERT INTO agent_arms (id, tenant_id, dimension, context, name, won, lost)
+    VALUES (:id, :tenant, :dimension, :context, :name, :won, :lost)
+    ON CONFLICT (tenant_id, dimension, context, name)
+    DO UPDATE SET won = agent_arms.won + excluded.won, lost = agent_arms.lost + excluded.lost
 """)
 
 
 async def known(tx: Tx) -> RowMapping:
-    """All that the follow-up agent of a tenant starts from: deal and kind of each task that is not finished."""
+    """All that a tenant's agent starts from: deal and kind of each task that is not finished, and what it learned."""
     return (await tx.session.execute(_KNOWN, {"open": list(OPEN)})).mappings().one()
+
+
+async def add_to_arm(tx: Tx, arm: Arm, won: float, lost: float) -> None:
+    given = {"dimension": arm.dimension, "context": arm.context, "name": arm.name, "won": won, "lost": lost}
+    await tx.session.execute(_ADD, {"id": new_id(), "tenant": tx.tenant_id, **given})
+
+
+async def arms(tx: Tx) -> list[AgentArm]:
+    query = select(AgentArm).order_by(AgentArm.dimension, AgentArm.context, AgentArm.name)
+    return list((await tx.session.execute(query)).scalars())
+
+
+async def of_task(tx: Tx, task_id: UUID) -> AgentDecision | None:
+    """The decision that a task came of; None for a rule's."""
+    return (
+        await tx.session.execute(select(AgentDecision).where(AgentDecision.task_id == task_id))
+    ).scalar_one_or_none()
+
+
+async def awaiting(tx: Tx, deal_id: UUID) -> list[AgentDecision]:
+    """Those that went out to the deal's customer, who may still answer; oldest first."""
+    query = select(AgentDecision).where(
+        AgentDecision.deal_id == deal_id, AgentDecision.sent_at.is_not(None), AgentDecision.answered.is_(None)
+    )
+    return list((await tx.session.execute(query.order_by(AgentDecision.sent_at, AgentDecision.id))).scalars())
 
 
 async def turned_down(tx: Tx, deal_id: UUID, since: datetime | None) -> frozenset[str]:

@@ -17,6 +17,7 @@ from core.kit.events import Event
 from core.kit.timers import Timer
 
 TIMER = "agent.watch"
+ANSWER = "agent.answer"
 _MORNING, _AFTERNOON = time(9), time(16)
 
 
@@ -59,6 +60,12 @@ async def promises(tx: Tx, deal_id: UUID, call_id: UUID, days: Sequence[str], ca
         ahead = [due for at in (_MORNING, _AFTERNOON) if (due := calendar.at(date.fromisoformat(day), at)) > now]
         wanted += [Timer(deal_id, due, f"{deal_id}:promise_due:{call_id}:{day}") for due in ahead[:1]]
     await timers.set_timers(tx, TIMER, wanted)
+
+
+async def for_answer(tx: Tx, task_id: UUID, deal_id: UUID, calendar: WorkingDays, days: int) -> None:
+    """Wait until it is too late to count as an answer to what was just sent."""
+    due = calendar.after(tx.clock.now(), days)
+    await timers.set_timers(tx, ANSWER, [Timer(deal_id, due, str(task_id))])
 
 
 async def forget(tx: Tx, deal_id: UUID) -> None:

@@ -47,7 +47,7 @@ async def scene(api: Api, ana: Client) -> Scene:
     async with api.services.db.tenant(tenant_id) as tx:
         await talked(tx, call_id, UUID(deal["id"]), user_id)
     data = {"call_id": str(call_id), "probability": 0.4, "before": 0.6}
-    event = Event(EventType.FORECAST_CHANGED, tenant_id, UUID(deal["id"]), data)
+    event = Event(EventType.FORECAST_CHANGED, tenant_id, UUID(deal["id"]), data, id=UUID(int=3))  # tries nothing new
     return Scene(ana, tenant_id, UUID(deal["id"]), event)
 
 

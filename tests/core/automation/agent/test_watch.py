@@ -111,9 +111,12 @@ async def test_a_call_that_nobody_follows_up_is_noticed_after_two_working_days(o
     assert await until(office, "2026-11-26T11:59:59") == []
     [decision] = await until(office, "2026-11-26T12:00:01")
     assert (decision.cause, decision.verdict, decision.kind) == ("no_follow_up", "acted", "send_email")
-    assert (decision.call_id, decision.template) == (call_id, "follow_up")
+    assert (decision.call_id, decision.usual) == (call_id, "follow_up")
     assert ("no_follow_up", 2) in [(one["key"], one["evidence"]) for one in decision.signals]
-    assert decision.due_at == datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+    assert decision.hour is not None
+    # At that hour in São Paulo; nine has just begun.
+    day = 27 if decision.hour == 9 else 26
+    assert decision.due_at == datetime(2026, 11, day, decision.hour + 3, 0, tzinfo=UTC)
     assert await office.rows("SELECT id, status FROM tasks") == [(decision.task_id, "waiting")]
 
 
