@@ -59,6 +59,7 @@ from core.automation.agent.watch import TIMER as WATCH
 from core.automation.execution import carry_out as execution
 from core.automation.execution.carry_out import TIMER as CARRY_OUT
 from core.automation.hosting import HEALTH
+from core.automation.prune import TIMER as PRUNE
 from core.automation.rules import live as rules
 from core.automation.rules.facts import SOURCES
 from core.automation.rules.waits import TIMER as RULES
@@ -303,6 +304,7 @@ TIMERS: Mapping[str, Callable[[Event, Tx, Services], Awaitable[None]]] = {
     RULES: in_order,
     WATCH: in_order,
     ANSWER: in_order,
+    PRUNE: in_order,
 }
 """Kind of timer → what follows once it is due."""
 

@@ -16,6 +16,7 @@ from uuid import UUID
 from core.automation import repository
 from core.automation.hosting import AGENT, Resident, Residents
 from core.automation.mailboxes import Mailboxes
+from core.automation.prune import REMEMBERED
 from core.kit.db import Database
 from core.kit.events import Event
 
@@ -87,6 +88,10 @@ class AgentHost:
 
     async def _turn(self, tenant_id: UUID, letter: tuple[Event, str]) -> None:
         event, name = letter
+        if event.at < self._db.clock.now() - REMEMBERED:
+            # The inbox has forgotten whether it was taken; what happened so long ago leads to nothing new.
+            self.counts.repeats += 1
+            return
         try:
             async with self._db.tenant(tenant_id) as tx:
                 turn = await repository.take_turn(tx, event.id, name)

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from core.automation.model import Task
+from core.automation.model import HandledEvent, Task
 from core.kit.db import Tx
 from core.kit.errors import NotFound
 from core.kit.pages import PageRequest
@@ -79,3 +79,7 @@ async def take_turn(tx: Tx, event_id: UUID, resident: str) -> int | None:
     given = {"event": event_id, "tenant": tx.tenant_id, "resident": resident, "now": tx.clock.now()}
     turn: int | None = (await tx.session.execute(_TAKE_TURN, given)).scalar_one_or_none()
     return turn
+
+
+async def forget_handled(tx: Tx, before: datetime) -> None:
+    await tx.session.execute(delete(HandledEvent).where(HandledEvent.at < before))

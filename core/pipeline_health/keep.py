@@ -20,6 +20,8 @@ from core.tenants import repository as tenants
 
 LOOK_AFTER = timedelta(minutes=10)
 """So long changes are gathered until somebody looks at what they did."""
+KEPT = timedelta(days=3 * 366)
+"""So far back it is told how a group stood."""
 _AT_ONCE = 2_000
 
 
@@ -45,6 +47,7 @@ class PipelineHealth:
         now = tx.clock.now()
         if event.type is EventType.TIMER_DUE:
             self._levels = await look(tx, ZoneInfo(zone), self._levels)
+            await repository.forget_points(tx, now.date() - KEPT)
             due = next_look(now, ZoneInfo(zone))
         else:
             due = now + LOOK_AFTER

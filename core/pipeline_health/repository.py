@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, RowMapping, String, any_, cast, func, literal, or_, select, text
+from sqlalchemy import BigInteger, RowMapping, String, any_, cast, delete, func, literal, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from core.kit.db import Tx
@@ -252,6 +252,10 @@ async def put_points(tx: Tx, rows: Iterable[dict[str, Any]]) -> None:
         newer = {"figures": query.excluded.figures, "at": query.excluded.at}
         place = ["tenant_id", "dimension", "key", "currency", "on"]
         await tx.session.execute(query.on_conflict_do_update(index_elements=place, set_=newer))
+
+
+async def forget_points(tx: Tx, before: date) -> None:
+    await tx.session.execute(delete(HealthPoint).where(HealthPoint.on < before))
 
 
 async def points(

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 from uuid import UUID
 
+from core.automation import prune
 from core.automation import repository as tasks
 from core.automation.agent import outcomes, repository, watch
 from core.automation.agent.contacts import contacts
@@ -34,7 +35,7 @@ _ACTIVITY = "activities"
 def is_for_agent(event: Event) -> bool:
     """Is there anything in it for the agent?"""
     if event.type is EventType.TIMER_DUE:
-        return event.data["kind"] in (watch.TIMER, watch.ANSWER)
+        return event.data["kind"] in (watch.TIMER, watch.ANSWER, prune.TIMER)
     if event.type is EventType.INSIGHTS_READY:
         return bool(event.data["deal_id"])
     if event.type is EventType.DEAL_CHANGED:
@@ -47,6 +48,7 @@ class FollowUp:
     def __init__(self, oracle: Oracle) -> None:
         self._oracle = oracle
         self._agent = FollowUpAgent(AgentState())
+        self._is_new = True
 
     async def restore(self, tx: Tx) -> None:
         known = await repository.known(tx)
@@ -56,6 +58,9 @@ class FollowUp:
 
     async def handle(self, tx: Tx, event: Event) -> None:
         learned = self._agent.state.learned
+        if self._is_new:
+            await prune.arm(tx)
+            self._is_new = False
         if event.type in (EventType.TASK_DECIDED, EventType.TASK_FINISHED, EventType.TASK_WITHDRAWN):
             self._note_task(event)
             if event.type is EventType.TASK_DECIDED:
@@ -64,6 +69,8 @@ class FollowUp:
                 await outcomes.sent(tx, event, learned)
         elif event.type is EventType.TIMER_DUE and event.data["kind"] == watch.ANSWER:
             await outcomes.too_late(tx, event, learned)
+        elif event.type is EventType.TIMER_DUE and event.data["kind"] == prune.TIMER:
+            await prune.prune(tx)
         elif is_for_agent(event):
             deal_id = UUID(str(event.data.get("deal_id") or event.subject))
             await deals.keep_still(tx, deal_id)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, select, text
+from sqlalchemy import RowMapping, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from core.automation.agent.learn import Arm
@@ -95,3 +95,8 @@ async def decisions(
     if page.before is not None:
         query = query.where(AgentDecision.id < page.before)
     return list((await tx.session.execute(query.order_by(AgentDecision.id.desc()).limit(page.limit))).scalars())
+
+
+async def forget(tx: Tx, before: datetime) -> None:
+    """Decisions of long ago."""
+    await tx.session.execute(delete(AgentDecision).where(AgentDecision.at < before))
