@@ -55,8 +55,10 @@ async def list_rules(tx: CurrentTx, page: Paging, is_enabled: bool | None = None
 
 
 @router.post("/rules", status_code=201, dependencies=[MANAGE])
-async def create_rule(body: RuleIn, tx: CurrentTx, identity: CurrentIdentity) -> RuleOut:
-    made = await keep.create(tx, body.says(), is_enabled=body.is_enabled, by=identity.user_id)
+async def create_rule(body: RuleIn, tx: CurrentTx, identity: CurrentIdentity, language: Said) -> RuleOut:
+    made = await keep.create(
+        tx, body.says(), is_enabled=body.is_enabled, by=identity.user_id, language=language
+    )  # fmt: skip
     return _shown(*made)
 
 
@@ -78,8 +80,8 @@ async def list_templates(language: Said) -> list[TemplateOut]:
 
 
 @router.post("/rules/dry-run", dependencies=[MANAGE], summary="What a rule would have done; nothing is done")
-async def try_rule(body: DryRunIn, tx: CurrentTx) -> DryRunOut:
-    await keep.checked(tx, body.rule, "body.rule")
+async def try_rule(body: DryRunIn, tx: CurrentTx, language: Said) -> DryRunOut:
+    keep.checked(body.rule, language, "body.rule")
     return _told(await dry_run(tx, body.rule, body.days), body.rule)
 
 
@@ -90,8 +92,10 @@ async def read_rule(rule_id: UUID, tx: CurrentTx) -> RuleOut:
 
 
 @router.put("/rules/{rule_id}", dependencies=[MANAGE], summary="Say it anew: a new version")
-async def change_rule(rule_id: UUID, body: Definition, tx: CurrentTx, identity: CurrentIdentity) -> RuleOut:
-    return _shown(*await keep.change(tx, rule_id, body, by=identity.user_id))
+async def change_rule(
+    rule_id: UUID, body: Definition, tx: CurrentTx, identity: CurrentIdentity, language: Said
+) -> RuleOut:
+    return _shown(*await keep.change(tx, rule_id, body, by=identity.user_id, language=language))
 
 
 @router.post("/rules/{rule_id}/enable", dependencies=[MANAGE])

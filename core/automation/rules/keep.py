@@ -10,14 +10,16 @@ from core.automation.rules.model import Rule, RuleVersion
 from core.kit.db import Tx
 from core.kit.errors import Conflict, Invalid
 from core.kit.ids import new_id
-from core.tenants import repository as tenants
 
 MOST_RULES = 200
 _WRONG = {"pt": "A regra tem erros: cada um está com o seu lugar.", "en": "The rule has mistakes: each with its place."}
 
 
-async def create(tx: Tx, says: Definition, *, is_enabled: bool, by: UUID) -> tuple[Rule, RuleVersion]:
-    await checked(tx, says)
+async def create(
+    tx: Tx, says: Definition, *, is_enabled: bool, by: UUID, language: str
+) -> tuple[Rule, RuleVersion]:  # fmt: skip
+    """`language`: of what is told about mistakes, as in all that checks."""
+    checked(says, language)
     if await repository.count(tx) >= MOST_RULES:
         raise Conflict(f"There are {MOST_RULES} rules already, which is the most. Change one that is not needed.")
     now = tx.clock.now()
@@ -31,9 +33,11 @@ async def create(tx: Tx, says: Definition, *, is_enabled: bool, by: UUID) -> tup
     return rule, said
 
 
-async def change(tx: Tx, rule_id: UUID, says: Definition, *, by: UUID) -> tuple[Rule, RuleVersion]:
+async def change(
+    tx: Tx, rule_id: UUID, says: Definition, *, by: UUID, language: str
+) -> tuple[Rule, RuleVersion]:  # fmt: skip
     """The same again makes no version."""
-    await checked(tx, says)
+    checked(says, language)
     rule = await repository.rule(tx, rule_id, lock=True)
     now = await repository.version(tx, rule.id, rule.version)
     if now.definition == says.model_dump(mode="json"):
@@ -56,9 +60,8 @@ async def switch(tx: Tx, rule_id: UUID, *, is_enabled: bool) -> tuple[Rule, Rule
     return rule, await repository.version(tx, rule.id, rule.version)
 
 
-async def checked(tx: Tx, says: Definition, place: str = "body") -> None:
-    """Raises `Invalid` in the company's language."""
-    language = (await tenants.tenant(tx)).locale[:2]
+def checked(says: Definition, language: str, place: str = "body") -> None:
+    """Raises `Invalid` with each mistake at its place."""
     found = check.definition_problems(says, language, place)
     if found:
         raise Invalid(_WRONG["pt" if language == "pt" else "en"], problems=found)

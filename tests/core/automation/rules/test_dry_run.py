@@ -100,7 +100,7 @@ async def test_each_template_can_be_tried_and_does_nothing(
     assert await company.tasks(deal) == []
 
 
-async def test_mistakes_are_told_in_the_companys_language(ana: Client) -> None:
+async def test_mistakes_are_told_in_the_language_asked_for_or_the_companys(ana: Client) -> None:
     wrong = rule(condition={"<": [{"var": "deal.valu_cents"}, 3]})
     answer = await ana.post("/v1/automation/rules", json=wrong)
     assert answer.status_code == 422
@@ -109,3 +109,8 @@ async def test_mistakes_are_told_in_the_companys_language(ana: Client) -> None:
     assert "talvez deal.value_cents" in problem["message"]
     tried = await ana.post("/v1/automation/rules/dry-run", json={"rule": wrong})
     assert tried.json()["errors"][0]["field"] == "body.rule.condition.<.0.var"
+    right = (await ana.post("/v1/automation/rules", json=rule())).json()["id"]
+    for method, path in (("POST", ""), ("POST", "/dry-run"), ("PUT", f"/{right}")):
+        body = {"rule": wrong} if path == "/dry-run" else wrong
+        said = await ana.request(method, f"/v1/automation/rules{path}?language=en", json=body)
+        assert "perhaps deal.value_cents" in said.json()["errors"][0]["message"], path
