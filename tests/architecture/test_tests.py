@@ -13,6 +13,11 @@ from tests.architecture.source import Check, Finding, broken, dotted, imported, 
 PATCHES = {"tests/core/kit/test_audio.py::nothing_left_behind": "says to the standard library where temporary files go"}
 SLEEPS = {
     "tests/e2e/house.py": "asks a running cluster over HTTP until it is there: its time is nobody's to move",
+    **dict.fromkeys(
+        (f"tests/chaos/{name}.py" for name in ("check", "faults", "load", "product")),
+        "people at work on a real cluster, whose processes come back when they do",
+    ),
+    "tests/cluster/test_embedded.py::eventually": "waits for a PostgreSQL that was killed",
     "tests/core/kit/test_relay.py::_emit_stubbornly": "waits for a PostgreSQL whose connections were cut",
     "tests/cluster/test_embedded.py::eventually": "waits for a server that starts again by itself",
     "tests/chaos/check.py": "a run against a cluster that is being killed: its time is nobody's to move",
