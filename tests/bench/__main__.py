@@ -24,6 +24,8 @@ NAMES = (
     "notify",
     "agents",
     "health",
+    "live",
+    "live_load",
 )
 
 
