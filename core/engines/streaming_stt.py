@@ -165,11 +165,13 @@ def _cpu() -> Any:
 
 
 def _words(job: Job, raw: Sequence[Any], no_speech: float) -> tuple[Word, ...]:
-    """The agreed words as they are, and what can be believed of the others."""
+    """What can be believed. Where some of it was agreed there is speech, and a word in doubt is better than a hole."""
     parts = [SimpleNamespace(**part) for part in raw]
     words = whisper_words.whole(parts, job.request.window.size / SAMPLE_RATE_HZ)
     agreed = len(job.request.agreed.split())
-    return (*words[:agreed], *itertools.chain(*whisper_words.believed(words[agreed:], no_speech)))
+    if agreed:
+        return (*words[:agreed], *whisper_words.without_loops(words[agreed:]))
+    return tuple(itertools.chain(*whisper_words.believed(words, no_speech)))
 
 
 def _check(request: Request) -> None:

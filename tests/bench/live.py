@@ -105,7 +105,7 @@ def _peer(parts: Sequence[Clip]) -> Figures | None:
             np.save(Path(folder) / f"{number}_{clip.language}.npy", clip.sound)
         script = Path(__file__).with_name("live_peer.py")
         answer = subprocess.run(
-            [python, str(script), str(live_audio.model()), folder, str(live_audio.REST_S)],
+            [python, "-I", str(script), str(live_audio.model()), folder, str(live_audio.REST_S)],
             check=True, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
     said: list[list[tuple[float, str, float]]] = json.loads(answer.stdout.splitlines()[-1])  # when, what, its end

@@ -72,7 +72,7 @@ def main(model, folder, rest_s):
         config = ASRProcessor.ProcessorConfig(
             sampling_rate=RATE,
             prompt_size=200,
-            audio_receiver_timeout=3.0,
+            audio_receiver_timeout=1.2,
             audio_trimming=TimeTrimming(seconds=15),
             language=path.stem.split("_")[1],
         )
