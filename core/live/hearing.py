@@ -42,11 +42,11 @@ class HearingSettings:
     guess_s: float = 0.2  # of silence after which the end is decoded, in case it is one
     end_s: float = 0.5  # of silence that ends a turn whose text is whole
     open_end_s: float = 0.9  # the same, where it seems to go on
-    edge_s: float = 0.5  # words that end so near to the edge of the sound are not agreed yet
+    edge_s: float = 1.0  # words that end so near to the edge of the sound are not agreed yet
     divide_s: float = 10.0  # a turn that is longer is divided at a sentence
     late_s: float = 15.0  # and from here on between any two words
     most_s: float = 24.0  # and here even where nothing is agreed
-    prompt_s: float = 10.0  # what was said so long ago still tells what comes
+    prompt_s: float = 0.3  # what was said so long before tells what comes: a turn that was divided
 
 
 @dataclass(slots=True)

@@ -12,6 +12,10 @@ from tests.architecture.source import Check, Finding, broken, dotted, imported, 
 
 PATCHES = {"tests/core/kit/test_audio.py::nothing_left_behind": "says to the standard library where temporary files go"}
 SLEEPS = {
+    **dict.fromkeys(
+        ("tests/bench/live_audio.py", "tests/bench/live_load.py", "tests/bench/live_peer.py"),
+        "plays sound as it is spoken",
+    ),
     "tests/e2e/house.py": "asks a running cluster over HTTP until it is there: its time is nobody's to move",
     **dict.fromkeys(
         (f"tests/chaos/{name}.py" for name in ("check", "faults", "load", "product")),
