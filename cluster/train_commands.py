@@ -66,6 +66,28 @@ def train_forecasting(
         typer.echo(f"{name:18} {value:.3f}   logistic regression {report.baseline.get(name, float('nan')):.3f}")
 
 
+@train.command("customers")
+def train_customers(
+    tenant: Annotated[UUID | None, typer.Option(help="Its customers; else each company's by themselves")] = None,
+) -> None:
+    """Find groups of customers that are alike, register them, and write who belongs where, if they are real."""
+    from cluster.cli import read_settings
+    from cluster.customers import train_customers as fit
+    from cluster.embedded import EmbeddedServers
+    from core.kit.errors import SalesEdgeError
+
+    with EmbeddedServers(read_settings()) as servers:
+        try:
+            said: list[str] = []
+            with progress() as tell:
+                asyncio.run(fit(servers.settings, tenant, tell, said.append))
+        except SalesEdgeError as error:
+            typer.echo(error.detail, err=True)
+            raise typer.Exit(1) from None
+    for line in said:
+        typer.echo(line)
+
+
 @contextmanager
 def progress() -> Iterator[Tell]:
     """A bar on a terminal, else a line for each stage."""

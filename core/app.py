@@ -94,6 +94,7 @@ def _routes() -> Sequence[BaseRoute]:
     from core.content import api as content
     from core.datascience.drift import api as drift
     from core.datascience.features import api as features
+    from core.datascience.groups import api as groups
     from core.datascience.models import api as models
     from core.datascience.predictions import api as predictions
     from core.datascience.training import api as training
@@ -120,8 +121,8 @@ def _routes() -> Sequence[BaseRoute]:
         predictions.router, deals.router, calls.router, forecasting.router, notifications.router, identity.router,
         calls.uploads, analysis.router, automation.router, agent.router,
         execution.router, rollup.router, content.router, competitors.router,
-        features.router, models.router, drift.router, drift.slow, training.router, tenants.router, identity.public,
-        factors.router, keys.router, people.public, people.router, sso.public, sso.router, scim.router,
+        features.router, groups.router, models.router, drift.router, drift.slow, training.router, tenants.router,
+        identity.public, factors.router, keys.router, people.public, people.router, sso.public, sso.router, scim.router,
         protocol.router, divisions.router, audit.router, privacy.router, pipeline_health.router, rules.router,
         live.router, page.router,
     ]  # fmt: skip

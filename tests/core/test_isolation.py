@@ -28,6 +28,7 @@ from core.kit.ids import new_id
 from core.kit.relay import Relay
 from core.ports import Question
 from tests.core.datascience.drift.made import proposed
+from tests.core.datascience.groups.made import with_groups
 from tests.core.datascience.models.made import PASSED, registered
 from tests.fakes.speech import encoded, silence, tone
 from tests.routes import Bodies, Endpoint, endpoints
@@ -155,6 +156,7 @@ async def with_models(api: Api, tenant_id: UUID) -> None:
         await versions.challenge(tx, api.services.objects, first.id)
         await proposed(tx, first)
         await training.ask(tx, training.Wanted("forecast", "xgboost"))
+        await with_groups(tx, api.services.objects, api.services.features)
 
 
 def owner_connection(api: Api) -> psycopg.Connection[Any]:

@@ -160,6 +160,50 @@ ACCOUNT = _sales(
     Feature("segment", _CAT, "segmento da empresa", "segment of the company"),
     Feature("region", _CAT, "região da empresa", "region of the company"),
 )
+ACCOUNT_GROUP = FeatureSet(
+    "account_group",
+    Entity.ACCOUNT,
+    1,
+    "core.datascience.groups.assign",
+    (),
+    90,
+    "O grupo de clientes parecidos, e o que se sabia da empresa do cliente",
+    "The group of customers that are alike, and what was known of the customer's company",
+    (
+        Feature("group", _CAT, "número do grupo", "number of the group"),
+        Feature(
+            "certainty", _NUM, "quão clara é a escolha do grupo", "how clear the choice of the group is", low=0, high=1
+        ),
+        Feature("model", _CAT, "versão do modelo", "version of the model"),
+        _count("deals", "negócios até agora", "deals so far"),
+        _count("deals_open", "negócios abertos", "open deals"),
+        Feature(
+            "win_share",
+            _NUM,
+            "parte ganha dos negócios fechados, com um ganho e uma perda a mais",
+            "share of closed deals that was won, with one more of each",
+            low=0,
+            high=1,
+        ),
+        _count("log_value", "tamanho médio dos negócios, em logaritmo", "mean size of the deals, as a logarithm"),
+        _count("cycle_days", "dias da abertura ao fechamento, em média", "days from opening to closing on average"),
+        _count("touches_per_deal", "contatos por negócio", "contacts a deal"),
+        Feature(
+            "inbound_share",
+            _NUM,
+            "parte dos contatos que veio do cliente",
+            "share of contacts that came from the customer",
+            low=0,
+            high=1,
+        ),
+        _count("meetings_per_deal", "reuniões por negócio", "meetings a deal"),
+        _count("calls_per_deal", "ligações por negócio", "calls a deal"),
+        Feature("mood", _NUM, "humor médio nas ligações", "mean mood in calls"),
+        _count("objections_per_deal", "objeções por negócio", "objections a deal"),
+        _count("competitors_per_deal", "concorrentes citados por negócio", "competitors named a deal"),
+        _count("days_since_contact", "dias desde o último contato", "days since the last contact"),
+    ),
+)
 SELLER = _sales("seller", Entity.SELLER, "Os negócios do vendedor", "The seller's deals")
 CONTACT = FeatureSet(
     "contact",
@@ -306,6 +350,7 @@ ALL: tuple[FeatureSet, ...] = (
     DEAL,
     DEAL_SCORE,
     ACCOUNT,
+    ACCOUNT_GROUP,
     CONTACT,
     SELLER,
     CALL_BEHAVIOUR,

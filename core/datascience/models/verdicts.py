@@ -80,6 +80,30 @@ SAID: dict[str, dict[bool, tuple[str, str]]] = {
             "large or not measured: {memory_mib} MiB (limit {most_mib})",
         ),
     },
+    "groups_enough": {
+        True: ("clientes suficientes: {accounts}", "enough customers: {accounts}"),
+        False: ("poucos clientes: {accounts} (mínimo {least})", "too few customers: {accounts} (at least {least})"),
+    },
+    "groups_stable": {
+        True: (
+            "os mesmos grupos aparecem entre outros clientes: concordância {stability} (mínimo {least})",
+            "the same groups are found among other customers: agreement {stability} (at least {least})",
+        ),
+        False: (
+            "entre outros clientes os grupos são outros: concordância {stability} (mínimo {least})",
+            "among other customers the groups are others: agreement {stability} (at least {least})",
+        ),
+    },
+    "groups_real": {
+        True: (
+            "grupos mais separados que por acaso: silhueta {silhouette} contra {shuffled} (p = {p})",
+            "groups lie further apart than by chance: silhouette {silhouette} against {shuffled} (p = {p})",
+        ),
+        False: (
+            "não há grupos além do acaso: silhueta {silhouette} contra {shuffled} (p = {p})",
+            "no groups beyond chance: silhouette {silhouette} against {shuffled} (p = {p})",
+        ),
+    },
 }
 _WHOLE = {
     True: ("Pode ser promovido.", "It may be promoted."),

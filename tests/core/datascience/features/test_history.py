@@ -44,8 +44,9 @@ async def loaded(pipeline: Pipeline, name: str) -> Table:
 
 async def test_what_was_written_comes_back(pipeline: Pipeline) -> None:
     await pipeline.call()
-    assert await archived(pipeline) == len(by_name())
-    for name, what in by_name().items():
+    by_reactions = {name: what for name, what in by_name().items() if what.sources}
+    assert await archived(pipeline) == len(by_reactions)
+    for name, what in by_reactions.items():
         async with pipeline.api.services.db.tenant(pipeline.tenant_id) as tx:
             truth = of_rows(what, await repository.of_set(tx, what))
         found = await loaded(pipeline, name)
