@@ -67,7 +67,7 @@ def backtest(deals: Deals, columns: ColumnMap, *, only_best: bool = False, say: 
     if columns.quantity is not None:
         say(f"intervals of {columns.quantity.name}")
         told = columns.quantity.column
-        quantity = intervals.of_quantity(deals, cut, without=() if told is None else (told,))
+        quantity = intervals.of_quantity(deals, without=() if told is None else (told,))
     test = deals.at >= cut
     return Report(
         int((deals.at < cut).sum()), int(test.sum()), float(deals.won[test].mean()), tuple(models), quantity,

@@ -49,7 +49,7 @@ def lines(report: Report, *, quantity: str = "") -> Iterator[str]:
         held = report.quantity
         yield (
             f"90 % intervals, {quantity} of {held.rows} deals: {held.adaptive:.1%} held "
-            f"({held.fixed:.1%} with a fixed width), {held.width:,.1f} wide"
+            f"({held.fixed:.1%} with a fixed width), {held.width:,.1f} wide, ends by {held.base}"
         )
     for leak in report.leaks:
         yield f"leak? {leak.column}: {leak.why}"

@@ -6,6 +6,7 @@ A promise is measured, never assumed: `covered` counts it, on rows that taught n
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections import deque
 from collections.abc import Mapping
@@ -243,6 +244,60 @@ class AdaptiveWidth:
     def from_json(cls, told: Mapping[str, Any]) -> AdaptiveWidth:
         scores = deque(float(score) for score in told["scores"])
         return cls(float(told["promise"]), float(told["gamma"]), int(told["most"]), float(told["level"]), scores)
+
+
+@dataclass(slots=True)
+class TrackingWidth:
+    """The same for a world that moves on and on: the conformal quantile of recent scores, and a correction that adds up
+    what was missed beyond the promise (after Angelopoulos, Candès and Tibshirani, 2023, arXiv:2307.16895).
+
+    Each miss moves the correction up, each hit a little down, in parts of the spread of recent scores, and nothing
+    bounds it: where scores grow and grow, the largest of the older ones is not enough.
+    """
+
+    promise: float = PROMISE
+    step: float = 0.005
+    most: int = 1_000
+    moved: float = 0.0
+    scores: deque[float] = field(default_factory=deque)
+    _ordered: list[float] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._ordered = sorted(self.scores)
+
+    def reach(self) -> float:
+        """NaN before the first score."""
+        many = len(self._ordered)
+        if not many:
+            return math.nan
+        rank = math.ceil((many + 1) * self.promise - 1e-9)  # as `conformal_quantile` has it
+        return self._ordered[min(rank, many) - 1] + self.moved
+
+    def seen(self, score: float, *, missed: bool | None = None) -> None:
+        """One outcome; `missed`: did it lie outside of the interval that was really given? Without it (nobody had asked
+        for one) it is held against what would be given now, once `LEAST_ROWS` scores are there."""
+        if missed is None and len(self.scores) >= LEAST_ROWS:
+            missed = score > self.reach()
+        if missed is not None:
+            self.moved += self.step * self._spread() * (float(missed) - (1 - self.promise))
+        self.scores.append(score)
+        bisect.insort(self._ordered, score)
+        if len(self.scores) > self.most:
+            self._ordered.pop(bisect.bisect_left(self._ordered, self.scores.popleft()))
+
+    def _spread(self) -> float:
+        """From the least to the largest of recent scores, without the outermost."""
+        last = len(self._ordered) - 1
+        return self._ordered[int(0.975 * last)] - self._ordered[int(0.025 * last)] if last > 0 else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        told = {name: getattr(self, name) for name in ("promise", "step", "most", "moved")}
+        return {**told, "scores": list(self.scores)}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> TrackingWidth:
+        scores = deque(float(score) for score in told["scores"])
+        return cls(float(told["promise"]), float(told["step"]), int(told["most"]), float(told["moved"]), scores)
 
 
 def effective(group: ArrayLike) -> float:

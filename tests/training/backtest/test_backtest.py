@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.datascience.models.calibration import Calibration, Following, sigmoid
+from training.backtest import intervals
 from training.backtest.columns import BadTable, ColumnMap, Deals, from_frame, map_named, read_map
 from training.backtest.encode import PULL, before, encode, target
 from training.backtest.follow import follow
@@ -198,3 +199,41 @@ def test_a_broken_map_names_its_mistakes(tmp_path: Path) -> None:
     with pytest.raises(BadTable, match=r"outcome\.won") as refused:
         read_map(tmp_path / "map.yaml")
     assert "taste" in refused.value.detail
+
+
+# ── intervals ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def slow(rows: int = 3_000, seed: int = 5) -> Deals:
+    """Deals that take 1 to 120 days, whatever is known of them, and of which only those that ended are in the table."""
+    rng = np.random.default_rng(seed)
+    opened = pd.Timestamp("2025-01-01") + pd.to_timedelta(np.sort(rng.integers(0, 730, rows)), unit="D")
+    closed = opened + pd.to_timedelta(rng.integers(1, 121, rows), unit="D")
+    table = frame(rows, seed).assign(opened=opened.astype(str), closed=closed.astype(str))
+    ended = table[closed <= pd.Timestamp("2027-01-01")]
+    return deals(ended, known={"date": "closed"}, quantity={"name": "days", "until": "closed"})
+
+
+def test_deals_that_are_too_young_to_be_measured_are_left_out() -> None:
+    table = slow()
+    old = intervals.settled(table)
+    end = table.known.max()
+    assert table.at[old.rows].min() >= old.cut
+    assert table.at[old.rows].max() <= end - 110
+    assert old.rows.sum() == pytest.approx(0.2 * (table.mature <= end).sum(), rel=0.05)
+    assert intervals.settled(deals(frame())).rows.sum() == 300, "where all is known soon the newest fifth is measured"
+
+
+def test_days_hold_their_promise_although_the_young_ones_in_the_table_are_quick() -> None:
+    found = intervals.of_quantity(slow(), without=())
+    assert found is not None
+    assert found.base == intervals.PLAIN, "what is known says nothing of the days"
+    assert 0.87 < found.adaptive < 0.94
+    assert 100 < found.width < 125
+
+
+def test_what_says_something_of_a_quantity_narrows_its_interval() -> None:
+    found = intervals.of_quantity(deals(frame(3_000)), without=("amount",))
+    assert found is not None
+    assert found.base == intervals.BOOSTER
+    assert intervals.of_quantity(deals(frame(150)), without=("amount",)) is None

@@ -15,6 +15,7 @@ from core.datascience.models.conformal import (
     AdaptiveWidth,
     Bands,
     OddsInterval,
+    TrackingWidth,
     conformal_quantile,
     covered,
     drift_between,
@@ -161,7 +162,7 @@ def test_effective_rows_by_hand() -> None:
 # ── what drifts ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def follow(scores: np.ndarray, width: AdaptiveWidth, late: int = 1) -> float:
+def follow(scores: np.ndarray, width: AdaptiveWidth | TrackingWidth, late: int = 1) -> float:
     """The share within reach, where an outcome is known `late` rows after its interval was given."""
     hits: list[bool] = []
     for at, score in enumerate(scores):
@@ -180,6 +181,30 @@ def test_the_promise_holds_while_the_world_moves(late: int, within: float) -> No
     jumping = np.abs(rng.normal(size=6_000)) * np.where(np.arange(6_000) % 2_000 < 1_000, 1, 5)
     for scores in (drifting, jumping):
         assert follow(scores, AdaptiveWidth(), late) == pytest.approx(0.9, abs=within)
+        assert follow(scores, TrackingWidth(step=0.02, most=200), late) == pytest.approx(0.9, abs=within)
+
+
+def test_what_tracks_holds_where_every_score_is_a_record() -> None:
+    """No quantile of what was seen is enough there, and an outcome comes in 300 rows late."""
+    rising = np.arange(6_000) + np.random.default_rng(6).normal(size=6_000)
+    assert follow(rising, TrackingWidth(), 300) > 0.85
+    assert follow(rising, AdaptiveWidth(), 300) < 0.1
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.floats(-5, 5), st.sampled_from([True, False, None])), max_size=80))
+def test_what_tracks_forgets_in_order_and_its_state_comes_back(seen: list[tuple[float, bool | None]]) -> None:
+    width = TrackingWidth(most=30)
+    assert math.isnan(width.reach())
+    for score, missed in seen:
+        before = width.moved
+        width.seen(score, missed=missed)
+        assert (width.moved >= before) if missed else (missed is None or width.moved <= before)
+        plain = min(conformal_quantile(list(width.scores), width.promise), max(width.scores))
+        assert width.reach() == pytest.approx(plain + width.moved)
+    assert list(width.scores) == [score for score, _ in seen][-30:]
+    again = TrackingWidth.from_json(json.loads(json.dumps(width.to_json())))
+    assert (again, again.reach() if seen else 0) == (width, width.reach() if seen else 0)
 
 
 @settings(deadline=None)
