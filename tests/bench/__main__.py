@@ -12,6 +12,7 @@ NAMES = (
     "predict_http",
     "batch_score",
     "multiplex",
+    "train",
     "forecast_quality",
     "stt",
     "api_get",
