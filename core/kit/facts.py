@@ -80,6 +80,18 @@ class ForecastChanged(Data):
     call_id: UUID | None = None
 
 
+@FACTS.of(EventType.HEALTH_TURNED)
+class HealthTurned(Data):
+    """A figure of a group's pipeline health is bad now and was not, or the other way round. `subject`: the tenant."""
+
+    dimension: Literal["all", "team"]
+    key: str = Field(description="The team; empty for all deals")
+    currency: str
+    figure: Literal["stalled_share", "overdue_share", "velocity_cents", "coverage"]
+    level: Literal["good", "bad"]
+    value: float
+
+
 @FACTS.of(EventType.FORECAST_OVERRIDDEN)
 class ForecastOverridden(Data):
     """A person gave a number of his own for a group and month, or took it back. `subject`: the override."""

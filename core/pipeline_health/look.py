@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.kit.db import Tx
+from core.kit.events import Event, EventType
 from core.notifications.notify import Notice, notify
 from core.pipeline_health import repository, words
 from core.pipeline_health.measure import Asked, Health, Window, measure
@@ -109,6 +110,11 @@ async def _tell(
         new |= {place + figure: level for figure, level in found.items()}
         for turn in turns(one, was, found):
             await _notify(tx, by, group[0], place, turn, today)
+            data = {
+                "dimension": by, "key": group[0], "currency": group[1], "figure": turn.figure, "level": turn.level,
+                "value": turn.value,
+            }  # fmt: skip
+            await tx.emit(Event(EventType.HEALTH_TURNED, tx.tenant_id, tx.tenant_id, data, at=tx.clock.now()))
     return new
 
 

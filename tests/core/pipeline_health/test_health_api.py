@@ -8,6 +8,7 @@ from typing import Any, get_args
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from core.automation.hosting import HEALTH
 from core.deals import change as changing
@@ -160,6 +161,10 @@ async def test_days_are_put_down_and_managers_told_once_that_it_turned(
     told = (await ana.get("/v1/notifications")).json()["items"]
     [turn] = [notice for notice in told if notice["kind"] == "health_turned"]
     assert "todos os negócios: 100 % do valor aberto está parado" in turn["text"]
+    query = text("SELECT data->>'dimension', data->>'key', data->>'level' FROM events WHERE type = 'HEALTH_TURNED'")
+    async with api.services.db.tenant(await tenant_of(ana)) as tx:
+        said = sorted(tuple(row) for row in await tx.session.execute(query))
+    assert said == [("all", "", "bad"), ("team", "North", "bad")]
     by_team = (await ana.get("/v1/pipeline-health/history?by=team&key=North")).json()
     assert (by_team["key"], len(by_team["points"])) == ("North", 18)
 
