@@ -109,8 +109,10 @@ def _routes() -> Sequence[BaseRoute]:
     from core.identity.scim import api as scim
     from core.identity.scim import protocol
     from core.identity.sso import api as sso
+    from core.knowledge import api as knowledge
     from core.live import api as live
     from core.live import page
+    from core.live.playbook import api as playbook
     from core.notifications import api as notifications
     from core.pipeline_health import api as pipeline_health
     from core.privacy import api as privacy
@@ -124,7 +126,7 @@ def _routes() -> Sequence[BaseRoute]:
         features.router, groups.router, models.router, drift.router, drift.slow, training.router, tenants.router,
         identity.public, factors.router, keys.router, people.public, people.router, sso.public, sso.router, scim.router,
         protocol.router, divisions.router, audit.router, privacy.router, pipeline_health.router, rules.router,
-        live.router, page.router,
+        live.router, page.router, knowledge.router, knowledge.uploads, playbook.router, playbook.cards,
     ]  # fmt: skip
     house = APIRouter(responses=PROBLEMS)
     for router in routers:

@@ -67,14 +67,14 @@ if TYPE_CHECKING:
 
 FEATURES = (
     "audit", "tenants", "identity", "deals", "calls", "analysis", "competitors", "forecasting", "automation", "content",
-    "live", "notifications", "pipeline_health", "privacy",
+    "knowledge", "live", "notifications", "pipeline_health", "privacy",
 )  # fmt: skip
 OTHER_TABLES = (
     "automation.agent.model", "automation.execution.model", "automation.rules.model", "datascience.drift.model",
-    "datascience.features.model",
-    "datascience.models.model", "datascience.predictions.model", "datascience.training.model",
-    "forecasting.rollup.model", "identity.factors.model", "identity.keys.model", "identity.people.model",
-    "identity.sso.model", "identity.scim.model", "kit.outbox", "kit.timers", "kit.idempotency",
+    "datascience.features.model", "datascience.models.model", "datascience.predictions.model",
+    "datascience.training.model", "forecasting.rollup.model", "identity.factors.model", "identity.keys.model",
+    "identity.people.model", "identity.sso.model", "identity.scim.model", "kit.outbox", "kit.timers", "kit.idempotency",
+    "live.playbook.model", "live.suggest.model",
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@
     the customer answered     DEAL_CHANGED, INSIGHTS_READY → automation.follow_up  what waits for him is withdrawn, and
                                                               it is waited anew: for silence, promises, a stalled deal
                               TASK_WITHDRAWN     → automation.follow_up
+    somebody adds a document  DOCUMENT_ADDED     → knowledge.index         it can be asked from then on
     there is a legal basis    CONSENT_GIVEN      → privacy.resume          stored calls of the contact are analysed
     a person asks             EXPORT_REQUESTED   → privacy.export          for a copy of all that is known of him
                               ERASURE_REQUESTED  → privacy.erase           to be forgotten
@@ -82,6 +83,8 @@ from core.kit.db import Tx
 from core.kit.errors import SalesEdgeError
 from core.kit.events import Event, EventType
 from core.kit.relay import Reaction
+from core.knowledge import repository as knowledge
+from core.knowledge.index import index
 from core.notifications import tell
 from core.notifications.notify import TIMER as NOTIFICATIONS
 from core.pipeline_health.look import TIMER as HEALTH_LOOK
@@ -218,6 +221,10 @@ async def carry_out(event: Event, tx: Tx, services: Services) -> None:
     await services.executor.carry_out(tx, event.subject)
 
 
+async def index_document(event: Event, tx: Tx, services: Services) -> None:
+    await index(tx, event.subject, services.embedder)
+
+
 async def draft(event: Event, tx: Tx, services: Services) -> None:
     await drafting.draft(tx, event.subject, services.generator)
 
@@ -285,6 +292,10 @@ async def give_up_request(event: Event, tx: Tx, error: SalesEdgeError) -> None:
     await privacy.set_failed(tx, event.subject)
 
 
+async def give_up_document(event: Event, tx: Tx, error: SalesEdgeError) -> None:
+    await knowledge.set_failed(tx, event.subject, error.detail)
+
+
 async def give_up(event: Event, tx: Tx, error: SalesEdgeError) -> None:
     """A call whose stage is parked says so to those who wait for it."""
     await calls.set_status(tx, event.subject, "failed", error=error.detail)
@@ -336,6 +347,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("automation.draft", EventType.TASK_CREATED, draft),
     Reaction("automation.schedule_own", EventType.TASK_CREATED, schedule_task),
     Reaction("automation.schedule", EventType.TASK_DECIDED, schedule_task),
+    Reaction("knowledge.index", EventType.DOCUMENT_ADDED, index_document, slow=True, on_parked=give_up_document),
     Reaction("notifications.call_ready", EventType.INSIGHTS_READY, tell_call_ready),
     Reaction("notifications.call_failed", EventType.CALL_FAILED, tell_call_failed),
     Reaction("notifications.forecast_fell", EventType.FORECAST_CHANGED, tell_forecast_fell),

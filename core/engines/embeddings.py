@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_REMEMBERED = 128  # texts
 MOST_CHARACTERS = 600  # cost grows with length, and the start of a turn says what it is
 
 
@@ -49,15 +51,31 @@ def make(name: str) -> LocalEmbedder:
 
 
 class LocalEmbedder:
-    """`Embedder` over an engine in this process, on one thread."""
+    """`Embedder` over an engine in this process, on one thread. The last texts are remembered: while a call goes on,
+    a sentence is asked for by its mood, by suggestions and by the search, all within a second."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
+        self._known: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        import numpy as np
+
         cut = [text[:MOST_CHARACTERS] for text in texts]
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._encoder.encode, cut)
+        found = {text: self._known[text] for text in cut if text in self._known}
+        missing = [text for text in dict.fromkeys(cut) if text not in found]
+        if missing or not cut:
+            rows = await asyncio.get_running_loop().run_in_executor(self._thread, self._encoder.encode, missing)
+            if not cut:
+                return rows
+            found |= {text: row.copy() for text, row in zip(missing, rows, strict=True)}
+        for text, vector in found.items():
+            self._known[text] = vector
+            self._known.move_to_end(text)
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return np.stack([found[text] for text in cut])
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -254,6 +254,14 @@ class TaskWithdrawn(Data):
     because: Literal["customer_answered", "deal_closed"]
 
 
+# ── knowledge ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@FACTS.of(EventType.DOCUMENT_ADDED)
+class DocumentAdded(Data):
+    """A document waits to be read. `subject`: the document."""
+
+
 # ── privacy ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

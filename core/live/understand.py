@@ -75,7 +75,8 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Where the conversation stands: what a suggestion may rest on. Newest last. `asked`: what the seller asks for."""
+    """Where the conversation stands: what a suggestion may rest on. Newest last. `asked`: what the seller asks
+    about; empty: for anything that helps now."""
 
     language: str
     at_s: float = 0.0

@@ -139,8 +139,11 @@ MENTIONS: Mapping[str, str] = {
     "drafts": "subject body facts",
     "forecast_overrides": "reason",
     "insights": "data",
+    "knowledge_documents": "title",
+    "knowledge_passages": "heading text",
     "notifications": "text",
     "person_requests": "reason",
+    "playbook_entries": "say examples",
     "tasks": "title",
     "transcripts": "turns",
 }

@@ -54,7 +54,10 @@ NOT_PERSONAL = {
         agent_decisions.said agent_arms.context agent_arms.dimension agent_arms.name
         prediction_logs.basis prediction_logs.context prediction_logs.model prediction_logs.role prediction_logs.source
         prediction_logs.version transcripts.engine transcripts.language users.roles api_keys.scopes
-        invitations.roles trainings.action trainings.algorithm trainings.context trainings.status trainings.why""",
+        invitations.roles knowledge_documents.error knowledge_documents.kind knowledge_documents.language
+        knowledge_documents.status knowledge_passages.language playbook_entries.kind playbook_entries.language
+        playbook_entries.on suggestions.kind suggestions.verdict trainings.action trainings.algorithm trainings.context
+        trainings.status trainings.why""",
     "what a training says of its steps: numbers of deals and of rows": """
         training_lines.text trainings.error trainings.stage""",
     "of the customer's company, not of a person in it": """
@@ -81,7 +84,7 @@ NOT_PERSONAL = {
     "how the tenant divides its sellers": "deals.team invitations.region invitations.team users.region users.team",
     "says nothing to who reads it: a hash, or a key chosen by chance": """
         audit_entries.address_hash audit_entries.address_salt audit_entries.hash audit_entries.previous_hash
-        calls.content_hash privacy_settings.salt tombstones.email_hash
+        calls.content_hash knowledge_documents.content_hash privacy_settings.salt tombstones.email_hash
         idempotency_keys.fingerprint idempotency_keys.key model_versions.fingerprint model_versions.object_key
         model_versions.run_id model_versions.sha256 refresh_tokens.secret_hash
         scim_tokens.secret_hash users.password_hash api_keys.secret_hash recovery_codes.code_hash""",
@@ -92,7 +95,10 @@ NOT_PERSONAL = {
         model_versions.baseline model_versions.importance model_versions.inputs model_versions.leaks
         model_versions.metrics model_versions.parameters model_versions.verdict person_requests.counts
         prediction_logs.input prediction_logs.outside prediction_logs.output rule_waits.moment tasks.reasons
-        agent_decisions.odds agent_decisions.signals""",
+        agent_decisions.odds agent_decisions.signals suggestion_rankings.weights suggestions.entry
+        suggestions.features""",
+    "a file until it was read": "knowledge_documents.content",
+    "a trigger takes it away with the words that it stands for": "knowledge_passages.vector playbook_entries.vector",
     "the name of an error's class": "deliveries.error",
     "a secret, sealed": "second_factors.secret slack_hooks.url_sealed sso_providers.client_secret",
     "keys of a browser, by which nobody is known": "push_subscriptions.auth push_subscriptions.p256dh",

@@ -15,6 +15,7 @@ NAMES = (
     "train",
     "forecast_quality",
     "stt",
+    "suggest",
     "api_get",
     "start",
     "login",

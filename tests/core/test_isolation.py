@@ -26,10 +26,13 @@ from core.kit.db import APP_ROLE, Base
 from core.kit.events import Event, EventType
 from core.kit.ids import new_id
 from core.kit.relay import Relay
+from core.live.suggest.suggester import Shelf, Suggester
+from core.live.understand import Open, Situation
 from core.ports import Question
 from tests.core.datascience.drift.made import proposed
 from tests.core.datascience.groups.made import with_groups
 from tests.core.datascience.models.made import PASSED, registered
+from tests.fakes.engines import FakeHotValues
 from tests.fakes.speech import encoded, silence, tone
 from tests.routes import Bodies, Endpoint, endpoints
 from tests.support import Api, Client, member, new_deal, new_directory, sign_up
@@ -89,6 +92,7 @@ async def furnish(api: Api, a: Client) -> None:
     await a.post(f"/v1/deals/{deal['id']}/activities", json={"kind": "note", "direction": "out"})
     await a.post(f"/v1/deals/{deal['id']}/activities", json={"kind": "email", "direction": "out"})
     assert (await a.post("/v1/competitors", json={"name": f"{MARK} CRM"})).status_code == 201
+    await with_playbook(api, a)
     await member(api, a, "REP", email="rep@a.example")
     domains = ["a.example"]
     provider = {"slug": "okta", "issuer": "https://id.a.example", "client_id": MARK, "allowed_domains": domains}
@@ -146,6 +150,23 @@ async def with_rules(a: Client) -> None:
     assert (await a.post("/v1/automation/rules", json=waits)).status_code == 201
     days = {"country": "BR", "closed": ["2026-12-24"]}
     assert (await a.request("PUT", "/v1/automation/calendar", json=days)).status_code == 200
+
+
+async def with_playbook(api: Api, a: Client) -> None:
+    """A document, and something that was suggested, and taken."""
+    book = {"document": ("a.txt", f"{MARK} costs nothing.".encode())}
+    assert (await a.post("/v1/knowledge/documents", files=book, data={"title": MARK})).status_code == 202
+    entry = {"kind": "objection", "language": "en", "on": ["objection:price"], "say": f"{MARK} is worth it."}
+    assert (await a.post("/v1/playbook/entries", json=entry)).status_code == 201
+    rival = {"name": f"{MARK} Soft", "weaknesses": ["reports"]}
+    assert (await a.post("/v1/competitors", json=rival)).status_code == 201
+    tenant_id = api.services.tokens.check(a.token).tenant_id
+    shelf = Shelf(api.services.db, api.services.embedder, FakeHotValues())
+    talk = await Suggester.open(shelf, tenant_id, new_id(), "en")
+    now = Situation("en", objections=(Open("price", "Too expensive.", 0.0, 0.0, 0.9),))
+    told = await talk.suggest(now, 0.0)
+    assert told is not None
+    await talk.judge(told.id, "accepted")
 
 
 async def with_models(api: Api, tenant_id: UUID) -> None:
