@@ -1,8 +1,10 @@
 """XGBoost on 200,000 rows of 40 features by Ray Train, from the call to the model, on a cluster that runs already;
-beside it plain XGBoost on as many threads, and what the recipe chooses for that size. Same parameters and rounds."""
+beside it plain XGBoost, on one thread or as many as there are workers, whichever is quicker: on busy cores threads wait
+for each other. And what the recipe chooses for that size. Same parameters and rounds."""
 
 from __future__ import annotations
 
+import functools
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,7 +29,8 @@ ROWS, FEATURES, WORKERS = 200_000, 40, 2
 def run() -> None:
     learnt, new = table(ROWS, seed=1), table(20_000, seed=2)
     recipe, how = recipes.forecasting(), recipes.of("xgboost")
-    plain_s, plain = _timed(lambda: _plain(learnt, how.how()))
+    ways = [(*_timed(functools.partial(_plain, learnt, how.how(), threads)), threads) for threads in (1, WORKERS)]
+    plain_s, plain, threads = min(ways, key=lambda way: way[0])
     own_s, own = _timed(lambda: fitting.fit("own", learnt, how, recipe, Run(on_ray=True)))
     ray.init(
         address="local", _node_ip_address="127.0.0.1", include_dashboard=False, num_cpus=WORKERS + 1,
@@ -42,7 +45,7 @@ def run() -> None:
         ray.shutdown()
     found = [float(roc_auc_score(new.y, ALGORITHMS["xgboost"].margins(fitted, new))) for fitted in (plain, own, shared)]
     assert max(found) - min(found) < 0.01, found
-    peer = f"plain XGBoost on {WORKERS} threads"
+    peer = f"plain XGBoost, threads: {threads}"
     line("train", "seconds", shared_s, "s", peer, plain_s, more_is_better=False)
     line("train", "seconds_as_chosen", own_s, "s", peer, plain_s, more_is_better=False)
 
@@ -58,9 +61,9 @@ def table(rows: int, seed: int) -> Table:
     return Table(x, won, np.ones(rows), np.arange(rows, dtype=float), names)
 
 
-def _plain(learnt: Table, how: dict[str, Any]) -> Fitted:
-    data = xgboost.DMatrix(learnt.x, learnt.y, feature_names=list(learnt.names), nthread=WORKERS)
-    booster = xgboost.train({**how["booster"], "nthread": WORKERS}, data, how["rounds"])
+def _plain(learnt: Table, how: dict[str, Any], threads: int) -> Fitted:
+    data = xgboost.DMatrix(learnt.x, learnt.y, feature_names=list(learnt.names), nthread=threads)
+    booster = xgboost.train({**how["booster"], "nthread": threads}, data, how["rounds"])
     return Fitted("xgboost", {"model.ubj": bytes(booster.save_raw("ubj"))})
 
 
