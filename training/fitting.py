@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.datascience.models.bundle import Bundle, Feature, Meta
 from core.datascience.models.calibration import fit as fit_calibration
@@ -19,6 +19,12 @@ from training.algorithms import sequence as sequences
 from training.data import Data, Parts
 from training.recipes import AlgorithmRecipe, EnsembleRecipe, ForecastingRecipe
 from training.run import Files, Run
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 
 def reads_events(how: AlgorithmRecipe) -> bool:
@@ -36,6 +42,11 @@ def scorer(fitted: Fitted, table: Table) -> Scorer:
         {"algorithm": fitted.algorithm, "context": "forecast", "features": features, **fitted.meta}
     )  # fmt: skip
     return open_scorer(Bundle(meta, fitted.files))
+
+
+def margins(fitted: Fitted) -> Callable[[Table], Floats]:
+    """What it says of rows, log-odds (rows,)."""
+    return lambda table: scorer(fitted, table).margins(inputs(table))
 
 
 def fit(name: str, table: Table, how: AlgorithmRecipe, recipe: ForecastingRecipe, run: Run) -> Fitted:

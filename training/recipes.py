@@ -62,9 +62,11 @@ class Workers(Part):
 
 
 class OpenDeals(Part):
-    """Self-training: open deals of which a first model is sure teach as if they had ended so."""
+    """Self-training: open deals teach what a first model says of them, each of which it is `sure` as if it had ended
+    so, or, by `expected`, all of them, won as much as the model says and lost for the rest."""
 
     use: bool = False
+    way: Literal["sure", "expected"] = "sure"
     sure: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
     weight: Share = 0.5
 

@@ -14,6 +14,7 @@ NAMES = (
     "multiplex",
     "train",
     "forecast_quality",
+    "open_deals",
     "stt",
     "suggest",
     "api_get",

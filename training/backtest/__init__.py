@@ -2,6 +2,7 @@
 
 columns    which column of a file is what                 follow     odds that follow outcomes as they become known
 encode     columns → features, each row from its past     intervals  what a promise of 90 % held
+open_rows  what rows without an outcome teach
 leaks      columns that know the outcome                  run        the steps, from file to report
 choose     algorithm and recency, by rolling origins      show       the report in words
 """

@@ -63,7 +63,7 @@ def try_all(deals: Deals, cut: float, how: Mapping[str, Mapping[str, Any]], say:
     for recency in RECENCIES:
         members: dict[str, list[Floats]] = {name: [] for name in MEMBERS}
         places: list[NDArray[np.intp]] = []
-        for begin, judge in _origins(deals, cut):
+        for begin, judge in origins(deals, cut):
             say(f"recency {recency or 'none'}, {int((deals.at < begin).sum())} rows before the origin")
             table = as_table(deals, begin, recency=recency)
             learn = table.take(table.known_before(begin))
@@ -105,7 +105,7 @@ def as_table(deals: Deals, cut: float, *, recency: float | None, outcomes_until:
     return Table(x, deals.won, weight, deals.at, names, known=deals.known)
 
 
-def _origins(deals: Deals, cut: float) -> list[tuple[float, NDArray[np.intp]]]:
+def origins(deals: Deals, cut: float) -> list[tuple[float, NDArray[np.intp]]]:
     """When each stretch begins, and the places of its rows, all of them mature at `cut`; stretches before which too few
     outcomes were known are left out. Raises `BadTable` where none is left."""
     import numpy as np
