@@ -119,8 +119,10 @@ class LocalCluster:
     def start_serve(self) -> None:
         from ray import serve
 
+        from actors.live_host import start_live_hosts
         from actors.tenant_host import start_hosts
         from cluster.apps import build
+        from cluster.live import house
 
         assert self.placement is not None
         start_hosts(self.settings, predictor(), num_cpus=self.placement.tenant_hosts.cpus)
@@ -133,6 +135,7 @@ class LocalCluster:
             logging_config={"log_level": "WARNING", "enable_access_log": False},
         )
         serve.run(build(self.settings, self.placement), name=APP, route_prefix="/")
+        start_live_hosts(self.settings, house, num_cpus=self.placement.live_hosts.cpus)
 
     def stop(self) -> None:
         """Only what was started here: never the machine's other Ray processes."""

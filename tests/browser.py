@@ -120,9 +120,12 @@ async def opened(program: Path, url: str, *, microphone: Path, language: str = "
             str(program), *_FLAGS, f"--user-data-dir={profile}", f"--lang={language}", f"--accept-lang={language}",
             f"--use-file-for-fake-audio-capture={microphone}", "about:blank",
         ]  # fmt: skip
+        listening: asyncio.Task[bytes] | None = None
         browser = await asyncio.create_subprocess_exec(*arguments, env=environment, stderr=asyncio.subprocess.PIPE)
         try:
             port = await _port(browser)
+            assert browser.stderr is not None
+            listening = asyncio.create_task(browser.stderr.read())  # nobody who is not listened to goes on talking
             async with connect(await _tab(port), max_size=None) as socket:
                 page = Page(socket)
                 for part in ("Page", "Runtime", "Log"):
@@ -133,6 +136,8 @@ async def opened(program: Path, url: str, *, microphone: Path, language: str = "
         finally:
             browser.kill()
             await browser.wait()
+            if listening is not None:
+                await listening
 
 
 async def _port(browser: asyncio.subprocess.Process) -> int:

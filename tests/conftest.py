@@ -147,6 +147,7 @@ async def api(settings: Settings, clock: VirtualClock) -> AsyncIterator[Api]:
     transport = httpx2.ASGITransport(app=create_app(services), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         yield Api(client, services)
+    await services.live.close()
     await services.db.close()
 
 

@@ -17,7 +17,7 @@ class LiveDoor:
     def __init__(self, store: LiveStore, settings: LiveSettings, host: LiveHost | None = None) -> None:
         self.store = store
         self.settings = settings
-        self._host = host
+        self.host = host
         self._running: asyncio.Task[None] | None = None
 
     async def admit(self, facts: Facts) -> None:
@@ -34,11 +34,11 @@ class LiveDoor:
 
     def wake(self) -> None:
         """Where the host is of this process: let it run."""
-        if self._host is not None and (self._running is None or self._running.done()):
-            self._running = asyncio.create_task(self._host.run())
+        if self.host is not None and (self._running is None or self._running.done()):
+            self._running = asyncio.create_task(self.host.run())
 
     async def _most(self) -> int:
-        if self._host is not None:
+        if self.host is not None:
             return self.settings.sessions_per_host
         return sum(int(host["most"]) for host in (await self.store.hosts()).values())
 

@@ -11,6 +11,7 @@ from core.live.end import Ending, end
 from core.live.facts import Facts
 from core.live.hearing import Listener
 from core.live.keep import Making, Mind
+from core.live.mind import minds
 from core.live.pressure import Gauge
 from core.live.recording import Recording
 from core.live.session import MakeEar, Place
@@ -38,6 +39,14 @@ def making(
         return await end(how, facts, recorded, reason, metrics)
 
     return Making(ear, mind, recording, over)
+
+
+def of_house(services: Services) -> Making:
+    """With the models of the house."""
+    return making(
+        services.db, services.objects, services.limits, services.may_record, services.settings.calls,
+        ear=ears(services), mind=minds(services),
+    )  # fmt: skip
 
 
 def ears(services: Services) -> MakeEars:

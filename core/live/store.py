@@ -222,6 +222,11 @@ class LiveStore:
     async def release(self, session: UUID, token: str) -> None:
         await self._do(self._redis.eval(_RELEASE, 1, self._key(session, "holder"), token))
 
+    async def holder(self, session: UUID) -> str | None:
+        """The token of the one who holds it."""
+        found = await self._do(self._redis.get(self._key(session, "holder")))
+        return found.decode() if found is not None else None
+
     async def held(self, sessions: Sequence[UUID]) -> list[bool]:
         """Which of them somebody holds."""
         if not sessions:

@@ -35,6 +35,7 @@ from tests.core.datascience.models.made import PASSED, registered
 from tests.fakes.engines import FakeHotValues
 from tests.fakes.speech import encoded, silence, tone
 from tests.routes import Bodies, Endpoint, endpoints
+from tests.sockets import connect
 from tests.support import Api, Client, member, new_deal, new_directory, sign_up
 
 MARK = "Zanzibar"
@@ -121,8 +122,7 @@ async def furnish(api: Api, a: Client) -> None:
     form = {"deal_id": deal["id"], "title": f"{MARK} call"}
     call = await a.post("/v1/calls", files={"audio": ("a.flac", audio)}, data=form)
     assert call.status_code == 202
-    talking = {"type": "start", "deal_id": deal["id"], "title": f"{MARK} talk"}
-    assert (await a.request("WEBSOCKET", "/v1/live", json=talking)).json()["type"] == "session_started"
+    await with_talk(api, a, deal["id"])
     assert (await a.post("/v1/privacy/exports", json={"contact_id": contact_id})).status_code == 202
     nobody = {"email": "nobody@zanzibar.example", "reason": f"{MARK} asked"}
     assert (await a.post("/v1/privacy/erasures", json=nobody)).status_code == 202
@@ -140,6 +140,15 @@ async def furnish(api: Api, a: Client) -> None:
     fell = {"call_id": call.json()["id"], "probability": 0.3, "before": 0.9}
     await api.services.agents.handle(Event(EventType.FORECAST_CHANGED, tenant_id, UUID(deal["id"]), fell))
     await relay.drain()
+
+
+async def with_talk(api: Api, a: Client, deal_id: str) -> None:
+    """A live session that is over: one that runs would change under the attack."""
+    async with connect(api.app, "/v1/live", token=a.token) as socket:
+        await socket.send({"type": "start", "deal_id": deal_id, "title": f"{MARK} talk"})
+        await socket.send({"type": "end"})
+        while (await socket.read())["type"] != "session_ended":
+            pass
 
 
 async def with_rules(a: Client) -> None:

@@ -40,13 +40,15 @@ from tests.fakes.trainer import FakeTrainer
 QUICK = LiveSettings(look_s=0.05, lease_s=0.6, settle_s=1.0)
 
 
-def fake_live(settings: Settings, db: Database, objects: ObjectStore) -> LiveDoor:
+def fake_live(
+    settings: Settings, db: Database, objects: ObjectStore, *, name: str = "here", times: LiveSettings = QUICK
+) -> LiveDoor:  # fmt: skip
     """Sessions of this database alone, heard in this process by fakes."""
     store = LiveStore(bootstrap.redis_url(settings), name=f"live:{settings.data_dir.name}")
     parts = making(
         db, objects, bootstrap.NoLimits(), RecordedBasis(), settings.calls, ear=fake_ear, mind=fake_mind
     )  # fmt: skip
-    return LiveDoor(store, QUICK, LiveHost("here", store, parts, QUICK, SystemClock()))
+    return LiveDoor(store, times, LiveHost(name, store, parts, times, SystemClock()))
 
 
 def fake_services(settings: Settings, clock: Clock) -> Services:

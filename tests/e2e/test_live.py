@@ -1,0 +1,101 @@
+"""A call while it goes on, through the whole house at the speed of speech; its host is killed, its connection cut."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import signal
+import time
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from actors.live_host import live_reports
+from core.live import wire
+from core.live.client import LiveClient
+from core.settings import configs_dir
+from tests.e2e.house import House, User, wait
+
+pytestmark = [pytest.mark.cluster, pytest.mark.weights]
+FRAME_S = 0.1
+START = wire.Start(type="start", channels=["seller", "customer"], sample_rate_hz=16_000, language="en")
+
+
+def demo(begin_s: float, length_s: float) -> NDArray[np.int16]:
+    """int16 (samples, 2), 16 kHz, of the English demonstration call."""
+    samples, rate = soundfile.read(configs_dir() / "demo" / "call_en.opus", dtype="float32")
+    cut = samples[round(begin_s * rate) : round((begin_s + length_s) * rate)]
+    return np.asarray(np.round(soxr.resample(cut, rate, 16_000) * 32_000), np.int16)
+
+
+async def talk(house: House, user: User, sound: NDArray[np.int16], *, kill_s: float, cut_s: float) -> dict[str, Any]:
+    """Plays it, with both misfortunes; gives the events and how old each final was."""
+    url = house.cluster.url.replace("http", "ws", 1)
+    token = user.http.headers["Authorization"].removeprefix("Bearer ")
+    size = round(FRAME_S * 16_000)
+    found: dict[str, Any] = {"events": [], "ages": []}
+    async with LiveClient(url, token, START) as live:
+        begun = time.monotonic()
+
+        async def play() -> None:
+            for number, at in enumerate(range(0, len(sound), size), start=1):
+                await live.send(sound[at : at + size].tobytes())
+                await asyncio.to_thread(wait, partial(reached, begun + number * FRAME_S))
+                if number == round(kill_s / FRAME_S):
+                    await asyncio.to_thread(kill_holder, house)
+                    found["killed_s"] = time.monotonic() - begun
+                if number == round(cut_s / FRAME_S):
+                    await live.drop()
+            await live.end()
+
+        playing = asyncio.create_task(play())
+        async for event in live.events():
+            now_s = time.monotonic() - begun
+            found["events"].append((now_s, event))
+            if isinstance(event, wire.Final) and event.words:
+                found["ages"].append(now_s - event.words[-1].end_s)
+        await playing
+    return found
+
+
+def reached(at_s: float) -> bool:
+    return time.monotonic() >= at_s
+
+
+def kill_holder(house: House) -> None:
+    [report] = [one for one in live_reports(house.settings) if one.sessions]
+    os.kill(report.pid, signal.SIGKILL)
+
+
+def test_a_killed_host_and_a_cut_connection_lose_nothing(house: House) -> None:
+    user = house.tenant()
+    sound = demo(0, 40)
+    found = asyncio.run(talk(house, user, sound, kill_s=14, cut_s=27))
+    events = [event for _, event in found["events"]]
+    numbers = [event.number for event in events]
+    assert numbers == sorted(set(numbers))
+    finals = [(event.side, event.utterance) for event in events if isinstance(event, wire.Final)]
+    assert len(finals) == len(set(finals)) >= 4
+    told: dict[Any, str] = {}
+    for event in events:
+        if isinstance(event, wire.Stable | wire.Final):
+            assert event.text.startswith(told.get((event.side, event.utterance), "")), event
+            told[event.side, event.utterance] = event.text
+    heard = " ".join(text for (side, _), text in told.items() if side == "seller").lower()
+    assert "target" in heard or "deals" in heard, heard
+    # Whoever takes over is there before anybody could miss him.
+    after = [at_s for at_s, event in found["events"] if at_s > found["killed_s"]]
+    print("first event after the kill", round(after[0] - found["killed_s"], 2), "s; finals' ages", found["ages"])
+    over = events[-1]
+    assert isinstance(over, wire.SessionEnded)
+    audio = user.http.get(f"/v1/calls/{over.call_id}/audio").content
+    kept, rate = soundfile.read(io.BytesIO(audio), dtype="int16")
+    assert rate == 16_000
+    assert np.array_equal(kept, sound)
+    assert user.finished(str(over.call_id))["status"] == "ready"
