@@ -23,10 +23,6 @@ SLEEPS = {
     ),
     "tests/cluster/test_embedded.py::eventually": "waits for a PostgreSQL that was killed",
     "tests/core/kit/test_relay.py::_emit_stubbornly": "waits for a PostgreSQL whose connections were cut",
-    "tests/chaos/check.py": "a run against a cluster that is being killed: its time is nobody's to move",
-    "tests/chaos/faults.py": "a run against a cluster that is being killed: its time is nobody's to move",
-    "tests/chaos/load.py": "a run against a cluster that is being killed: its time is nobody's to move",
-    "tests/chaos/product.py": "a run against a cluster that is being killed: its time is nobody's to move",
 }
 
 
