@@ -42,6 +42,7 @@ class HearingSettings:
     guess_s: float = 0.2  # of silence after which the end is decoded, in case it is one
     end_s: float = 0.5  # of silence that ends a turn whose text is whole
     open_end_s: float = 0.9  # the same, where it seems to go on
+    sure: float = 0.5  # words of less confidence are not agreed, nor what follows them
     edge_s: float = 1.0  # words that end so near to the edge of the sound are not agreed yet
     divide_s: float = 10.0  # a turn that is longer is divided at a sentence
     late_s: float = 15.0  # and from here on between any two words
@@ -209,7 +210,8 @@ class Listener:
         count = len(turn.agreed)
         words = await self._words(turn)
         tail = words[count:]
-        more = turns.agreed(turn.tail, tail, until_s=self._at / SAMPLE_RATE_HZ - self._settings.edge_s)
+        edge_s = self._at / SAMPLE_RATE_HZ - self._settings.edge_s
+        more = turns.agreed(turn.tail, tail, until_s=edge_s, sure=self._settings.sure)
         turn.agreed, turn.tail = words[: count + more] or turn.agreed, tail[more:]
         turn.decoded = self._at
         turn.guessed = turn.voiced if guess else -1

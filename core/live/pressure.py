@@ -17,6 +17,7 @@ _SHARE = 0.2  # of the newest answer in the mean
 _STEPS_S = (0.6, 1.2)  # a mean from which on partials are left out, and most steps
 _BACK = 0.6  # of it must be fallen short of to take them up again: not to and fro
 _FULL_S = 0.6
+_STALE_S = 5.0  # answers so old tell nothing of now: whoever was too much is gone
 
 
 class Gauge:
@@ -28,24 +29,34 @@ class Gauge:
         self._now = now
         self._mean_s = 0.0
         self._level = ALL
+        self._asked = 0  # and not answered
+        self._answered_s = now()
 
     @property
     def full(self) -> bool:
         """Nobody more should be let in."""
-        return self._mean_s > _FULL_S
+        return self._is_fresh() and self._mean_s > _FULL_S
 
     def level(self) -> int:
-        return self._level
+        return self._level if self._is_fresh() else ALL
+
+    def _is_fresh(self) -> bool:
+        return self._asked > 0 or self._now() - self._answered_s <= _STALE_S
 
     async def decode(
         self, window: NDArray[np.float32], *, language: str | None = None, prompt: str = "", agreed: str = "",
         hints: Sequence[str] = (),
     ) -> Hypothesis:  # fmt: skip
+        if not self._is_fresh():
+            self._mean_s = 0.0
         begun = self._now()
+        self._asked += 1
         try:
             return await self._inner.decode(window, language=language, prompt=prompt, agreed=agreed, hints=hints)
         finally:
-            self._mean_s += _SHARE * (self._now() - begun - self._mean_s)
+            self._asked -= 1
+            self._answered_s = self._now()
+            self._mean_s += _SHARE * (self._answered_s - begun - self._mean_s)
             self._level = self._judge()
 
     def _judge(self) -> int:

@@ -17,15 +17,18 @@ _GOES_ON = re.compile(
 )
 
 
-def agreed(before: Sequence[Word], now: Sequence[Word], *, until_s: float) -> int:
-    """How many words two successive hypotheses begin with alike, of those that end before `until_s`.
+def agreed(before: Sequence[Word], now: Sequence[Word], *, until_s: float, sure: float) -> int:
+    """How many words two successive hypotheses begin with alike, of those that end before `until_s` and are `sure`.
 
     LocalAgreement: Liu et al., "Low-Latency Sequence-to-Sequence Speech Recognition and Translation by Partial
-    Hypothesis Selection" (arXiv:2005.11185). What lies at the edge of the sound is heard in half and agrees by chance.
+    Hypothesis Selection" (arXiv:2005.11185). What lies at the edge of the sound is heard in half and agrees by chance;
+    and what is agreed stays: of two words, the one in doubt may still become the other.
     """
-    pairs = zip(before, now, strict=False)
-    alike = takewhile(lambda pair: pair[0].text == pair[1].text and pair[1].end_s <= until_s, pairs)
-    return sum(1 for _ in alike)
+
+    def stays(was: Word, word: Word) -> bool:
+        return was.text == word.text and word.end_s <= until_s and word.confidence >= sure
+
+    return sum(1 for _ in takewhile(lambda pair: stays(*pair), zip(before, now, strict=False)))
 
 
 def is_whole(text: str) -> bool:

@@ -37,3 +37,14 @@ async def test_pressure_rises_in_steps_with_slow_answers_and_falls_later_than_it
     assert levels == [
         (ALL, False), (NO_PARTIALS, True), (LONG_STEPS, True), (NO_PARTIALS, True), (NO_PARTIALS, False), (ALL, False)
     ]  # fmt: skip
+
+
+async def test_pressure_is_forgotten_when_nobody_asks_any_more() -> None:
+    slow = Slow()
+    gauge = Gauge(slow, now=lambda: slow.now_s)
+    slow.takes_s = 3.0
+    for _ in range(10):
+        await gauge.decode(WINDOW)
+    assert (gauge.level(), gauge.full) == (LONG_STEPS, True)
+    slow.now_s += 6.0
+    assert (gauge.level(), gauge.full) == (ALL, False)
