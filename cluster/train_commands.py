@@ -63,7 +63,8 @@ def train_forecasting(
             typer.echo(error.detail, err=True)
             raise typer.Exit(1) from None
     for name, value in report.metrics.items():
-        typer.echo(f"{name:18} {value:.3f}   logistic regression {report.baseline.get(name, float('nan')):.3f}")
+        beside = f"   logistic regression {report.baseline[name]:.3f}" if name in report.baseline else ""
+        typer.echo(f"{name:18} {value:.3f}{beside}")
 
 
 @train.command("customers")
