@@ -21,6 +21,7 @@ SuggestionKind = Literal["objection", "technique", "impact_phrase", "question", 
 STALE_S = 30.0  # what came up so long ago is over
 _FADES_S = 15.0
 _FALLING = -0.4  # trend of the mood from which it falls
+_FALLS_FROM_S = 60.0  # of a call: small talk at its beginning is merrier than business
 _FLOOR = 0.8  # cosine of two texts of E5 that have nothing to do with each other
 _SPAN = 0.1
 _ASKED = 0.87  # cosine to what the seller asks from which an entry has to do with it
@@ -61,7 +62,7 @@ def causes(now: Situation) -> list[Cause]:
     found += [Cause("competitor", one.at_s, 1.0, one.name, one.competitor_id) for one in now.competitors]
     last = now.said[-1] if now.said else ""
     found += [Cause(f"intent:{name}", at_s, 0.8, last) for name, at_s in now.intents]
-    if now.trend <= _FALLING and now.said:
+    if now.trend <= _FALLING and now.said and now.at_s >= _FALLS_FROM_S:
         found.append(Cause("mood:falling", now.at_s, min(1.0, -now.trend), last))
     if now.asked is not None:
         return [*sorted(found, key=lambda one: -one.at_s), Cause("asked", now.at_s, 1.0, last)]
