@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Status = Literal["running", "ended"]
 
@@ -30,3 +30,18 @@ class SessionOut(BaseModel):
     error: str | None
     started_at: datetime
     ended_at: datetime | None
+
+
+class FeedbackIn(BaseModel):
+    """A verdict, a rating, or both."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verdict: Literal["accepted", "dismissed"] | None = None
+    rating: int | None = Field(None, ge=1, le=5)
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.verdict is None and self.rating is None:
+            raise ValueError("send `verdict`, `rating`, or both")
+        return self

@@ -15,9 +15,12 @@ from websockets.exceptions import ConnectionClosed
 from core.bootstrap import Services
 from core.kit.clock import VirtualClock
 from core.kit.errors import BadInput
+from core.kit.ids import new_id
 from core.live import wire
 from core.live.client import LiveClient
 from core.live.conversation import worth_telling
+from core.live.suggest import repository as suggestions
+from core.live.suggest.model import SuggestionRow
 from core.settings import Settings
 from tests.core.live.made import frames, pcm, talk
 from tests.core.notifications.conftest import served
@@ -261,3 +264,25 @@ async def test_the_socket_is_described_by_its_own_shapes(api: Api) -> None:
         place: Any = told
         for step in ref.removeprefix("#/").split("/"):
             place = place[step]
+
+
+async def test_a_suggestion_can_be_judged_after_the_call(api: Api, ana: Client, port: int) -> None:
+    async with LiveClient(f"ws://127.0.0.1:{port}", ana.token, START) as live:
+        await live.end()
+        started, *_ = [event async for event in live.events()]
+    assert isinstance(started, wire.SessionStarted)
+    tenant_id = api.services.tokens.check(ana.token).tenant_id
+    async with api.services.db.tenant(tenant_id) as tx:
+        row = SuggestionRow(
+            id=new_id(), tenant_id=tenant_id, session_id=started.session, kind="technique", entry="one", features={},
+            confidence=0.5, asked=False, at=tx.clock.now(),
+        )  # fmt: skip
+        await suggestions.add(tx, row)
+    url = f"/v1/live/suggestions/{row.id}/feedback"
+    rob = await member(api, ana, "REP")
+    assert (await rob.post(url, json={"verdict": "accepted"})).status_code == 404
+    assert (await ana.post(url, json={})).status_code == 422
+    assert (await ana.post(url, json={"verdict": "accepted", "rating": 4})).status_code == 204
+    async with api.services.db.tenant(tenant_id) as tx:
+        kept = await suggestions.suggestion(tx, row.id)
+        assert (kept.verdict, kept.rating) == ("accepted", 4)
