@@ -1,6 +1,9 @@
-"""Groups that a training might have found, without the training."""
+"""Accounts of two kinds, and groups that a training might have found in them, without the training."""
 
 from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
 
 import numpy as np
 
@@ -13,8 +16,12 @@ from core.datascience.groups.grouping import CONTEXT, Group, Grouping
 from core.datascience.groups.profile import NAMES, read
 from core.datascience.models.model import ModelVersion
 from core.datascience.models.pointers import Scope
-from core.kit.db import Tx
+from core.deals import repository as deals
+from core.deals.model import Account, Activity, Deal
+from core.kit.db import Database, Tx
+from core.kit.ids import new_id
 from core.ports import ObjectStore
+from tests.conftest import NOW
 from tests.core.datascience.models.made import PASSED, registered
 
 
@@ -28,6 +35,33 @@ def grouping() -> Grouping:
     )
     normaliser = Normaliser.fit(ACCOUNT_GROUP, [read(row) for row in rows], NAMES)
     return Grouping("kmeans", normaliser, centres, np.ones_like(centres), np.full(2, 0.5), groups, rows[0])
+
+
+async def furnish(db: Database, tenant_id: UUID) -> list[UUID]:
+    """24 accounts: every second one buys much, slowly, and after many contacts."""
+    ids = [new_id() for _ in range(24)]
+    sold, touched = [], []
+    for number, account_id in enumerate(ids):
+        large = number % 2 == 0
+        for turn in range(2):
+            opened = NOW - timedelta(days=300 if large else 40 + number)
+            closed = opened + timedelta(days=180 + number if large else 8 + turn)
+            deal_id = new_id()
+            sold.append(
+                {"id": deal_id, "account_id": account_id, "name": "CRM", "currency": "BRL", "products": [],
+                 "value_cents": (900_000_00 if large else 5_000_00) + number, "opened_at": opened, "closed_at": closed,
+                 "stage": "closed_won", "outcome": "won" if large or turn else "lost"},
+            )  # fmt: skip
+            touched += [
+                {"deal_id": deal_id, "kind": "call", "direction": "out", "at": opened + timedelta(days=day),
+                 "sentiment": 0.25, "objections": 1}
+                for day in range(8 if large else 1)
+            ]  # fmt: skip
+    made = [{"id": id_, "name": f"Account {n}", "created_at": NOW} for n, id_ in enumerate(ids)]
+    async with db.tenant(tenant_id) as tx:
+        for table, rows in ((Account, made), (Deal, sold), (Activity, touched)):
+            await deals.add_many(tx, table, rows)
+    return ids
 
 
 async def with_groups(tx: Tx, objects: ObjectStore, store: FeatureStore) -> ModelVersion:

@@ -11,11 +11,10 @@ from core.datascience.features.row import Key
 from core.datascience.groups import repository
 from core.datascience.groups.profile import Known
 from core.datascience.models.model import ModelVersion
-from core.deals import repository as deals
-from core.deals.model import Account, Activity, Deal
 from core.kit.clock import VirtualClock
 from core.kit.ids import new_id
 from tests.conftest import NOW
+from tests.core.datascience.groups.made import furnish
 from tests.fakes.runs import FakeRuns
 from tests.support import Api, Client, member, sign_up
 from training.customers import train
@@ -27,33 +26,6 @@ URL = "/v1/insights/groups"
 
 async def tenant_of(client: Client) -> UUID:
     return UUID((await client.get("/v1/me")).json()["tenant_id"])
-
-
-async def furnish(api: Api, tenant_id: UUID) -> list[UUID]:
-    """24 accounts: every second one buys much, slowly, and after many contacts."""
-    ids = [new_id() for _ in range(24)]
-    sold, touched = [], []
-    for number, account_id in enumerate(ids):
-        large = number % 2 == 0
-        for turn in range(2):
-            opened = NOW - timedelta(days=300 if large else 40 + number)
-            closed = opened + timedelta(days=180 + number if large else 8 + turn)
-            deal_id = new_id()
-            sold.append(
-                {"id": deal_id, "account_id": account_id, "name": "CRM", "currency": "BRL", "products": [],
-                 "value_cents": (900_000_00 if large else 5_000_00) + number, "opened_at": opened, "closed_at": closed,
-                 "stage": "closed_won", "outcome": "won" if large or turn else "lost"},
-            )  # fmt: skip
-            touched += [
-                {"deal_id": deal_id, "kind": "call", "direction": "out", "at": opened + timedelta(days=day),
-                 "sentiment": 0.25, "objections": 1}
-                for day in range(8 if large else 1)
-            ]  # fmt: skip
-    made = [{"id": id_, "name": f"Account {n}", "created_at": NOW} for n, id_ in enumerate(ids)]
-    async with api.services.db.tenant(tenant_id) as tx:
-        for table, rows in ((Account, made), (Deal, sold), (Activity, touched)):
-            await deals.add_many(tx, table, rows)
-    return ids
 
 
 async def grouped(api: Api, tenant_id: UUID) -> tuple[ModelVersion, list[Known]]:
@@ -71,7 +43,7 @@ async def test_a_company_sees_its_groups_and_nobody_else_does(api: Api, ana: Cli
     for url in (URL, f"{URL}/accounts/{new_id()}"):
         assert (await ana.get(url)).status_code == 404
     tenant_id = await tenant_of(ana)
-    ids = await furnish(api, tenant_id)
+    ids = await furnish(api.services.db, tenant_id)
     row, accounts = await grouped(api, tenant_id)
     assert {account.account_id for account in accounts} == set(ids)
     large = next(account for account in accounts if account.account_id == ids[0])
@@ -102,7 +74,7 @@ async def test_a_company_sees_its_groups_and_nobody_else_does(api: Api, ana: Cli
 
 async def test_the_store_keeps_the_group_with_what_it_follows_from(api: Api, ana: Client) -> None:
     tenant_id = await tenant_of(ana)
-    ids = await furnish(api, tenant_id)
+    ids = await furnish(api.services.db, tenant_id)
     row, _ = await grouped(api, tenant_id)
     [stored] = await api.services.features.read(tenant_id, [Key(ACCOUNT_GROUP, ids[0])])
     assert stored is not None
@@ -116,7 +88,7 @@ async def test_the_store_keeps_the_group_with_what_it_follows_from(api: Api, ana
 
 async def test_an_old_answer_says_so(api: Api, ana: Client, clock: VirtualClock) -> None:
     tenant_id = await tenant_of(ana)
-    ids = await furnish(api, tenant_id)
+    ids = await furnish(api.services.db, tenant_id)
     await grouped(api, tenant_id)
     clock.advance(timedelta(days=91))
     again = {"email": "ana@example.com", "password": Api.PASSWORD, "tenant": "acme"}
