@@ -78,6 +78,9 @@ def test_demo_call_from_upload_to_approved_follow_up(house: House, language: str
     assert (task["status"], task["call_id"], task["kind"]) == ("waiting", call["id"], "send_email")
     assert task["draft"]["language"] == language
     assert all(fact["source"] for fact in task["draft"]["facts"])
+    [decision] = user.get(f"/v1/automation/decisions?task_id={task['id']}")["items"]
+    assert decision["verdict"] == "acted"
+    assert decision["odds"]["basis"] == "base_rate", "the agent's host reaches the engine"
     approved = user.post(f"/v1/tasks/{task['id']}/approve")
     assert (approved["status"], approved["draft"]["status"]) == ("approved", "approved")
     assert user.http.post(f"/v1/tasks/{task['id']}/dismiss").status_code == 409

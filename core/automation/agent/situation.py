@@ -31,8 +31,15 @@ async def situation(tx: Tx, event: Event, deal: Deal, calendar: WorkingDays) -> 
         # What a call has just shown is no silence.
         silent_days=calendar.between(told.last_at, now) if told.last_at and not talked else None,
         unreplied_days=calendar.between(told.unreplied_since, now) if told.unreplied_since and not talked else None,
-        turned_down=await repository.turned_down(tx, deal.id, told.unreplied_since), **of_event,
+        turned_down=await _turned_down(tx, deal.id, cause, told), **of_event,
     )  # fmt: skip
+
+
+async def _turned_down(tx: Tx, deal_id: UUID, cause: Cause, told: Contacts) -> frozenset[str]:
+    """Asked for by timers alone: what is new may be proposed again."""
+    return (
+        frozenset() if cause == "FORECAST_CHANGED" else await repository.turned_down(tx, deal_id, told.unreplied_since)
+    )
 
 
 async def _of_event(tx: Tx, event: Event, deal_id: UUID, told: Contacts) -> tuple[Cause, dict[str, Any]]:
