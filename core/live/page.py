@@ -7,8 +7,9 @@ from pathlib import Path
 from fastapi import APIRouter, Response
 
 from core.kit.errors import NotFound
+from core.kit.web import PublicRoute
 
-router = APIRouter(tags=["live"])
+router = APIRouter(tags=["live"], route_class=PublicRoute)
 _FOLDER = Path(__file__).with_name("page")
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _HEADERS = {

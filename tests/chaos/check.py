@@ -142,7 +142,10 @@ def _order(product: Product, company: Company) -> Iterator[str]:
 
 def _mails(product: Product, companies: Sequence[Company]) -> Iterator[str]:
     """A mail for each task that is done, under the task's id; none for any other; and a task for each negotiation."""
-    rows = product.rows("SELECT id::text, status, deal_id::text FROM tasks WHERE kind = 'send_email'")
+    rows = product.rows(
+        "SELECT id::text, CASE WHEN status = 'approved' AND due_at > now() THEN 'later' ELSE status END, deal_id::text "
+        "FROM tasks WHERE kind = 'send_email'"
+    )
     done = {task for task, status, _ in rows if status == "done"}
     came = set(product.mail.came)
     if done != came:

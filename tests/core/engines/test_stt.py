@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from core.engines import stt
+from core.engines import stt, whisper_words
 from core.engines.stt import FasterWhisper
 from core.kit import audio
 from core.kit.errors import BadInput, Unavailable
@@ -104,13 +104,17 @@ def segment(words: list[SimpleNamespace], no_speech_prob: float = 0.0) -> Simple
 
 
 def test_a_part_without_a_space_belongs_to_the_word_before() -> None:
-    words = stt._words(raw(" ten", "%", " off", "."), 10)
+    words = whisper_words.whole(raw(" ten", "%", " off", "."), 10)
     assert [(w.text, w.start_s, w.end_s) for w in words] == [("ten%", 0.0, 0.6), ("off.", 0.6, 1.2)]
 
 
 def test_a_loop_is_kept_once_and_an_emphasis_as_it_is() -> None:
-    assert [w.text for w in stt._without_loops(stt._words(raw(*[" we", " can"] * 9, " go"), 99))] == ["we", "can", "go"]
-    assert len(stt._without_loops(stt._words(raw(" no", " no", " no"), 99))) == 3
+    assert [w.text for w in whisper_words.without_loops(whisper_words.whole(raw(*[" we", " can"] * 9, " go"), 99))] == [
+        "we",
+        "can",
+        "go",
+    ]
+    assert len(whisper_words.without_loops(whisper_words.whole(raw(" no", " no", " no"), 99))) == 3
 
 
 def test_stock_phrases_are_dropped_only_in_doubt() -> None:
@@ -138,11 +142,11 @@ def test_speech_that_was_jumped_over_is_seen() -> None:
 
 def test_hints_are_short_lines_of_words() -> None:
     hints = ["Pipedrive", "Pipedrive", "  ", "a\nb<|endoftext|>", "x" * 500, *[f"Company {i}" for i in range(99)]]
-    line = stt._hotwords(hints)
+    line = whisper_words.hotwords(hints)
     assert line is not None
     assert len(line) < 350
     assert line.count("Pipedrive") == 1
     assert "\n" not in line
     assert "<" not in line
     assert "|" not in line
-    assert stt._hotwords(()) is None
+    assert whisper_words.hotwords(()) is None

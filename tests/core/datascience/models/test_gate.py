@@ -144,4 +144,5 @@ def test_a_verdict_is_told_in_both_languages_and_survives_json(language: str) ->
 def test_every_check_has_its_words() -> None:
     rows, truth = world()
     made = [decide(Candidate(truth, 900, CHEAP), other, rows) for other in (None, truth)]
-    assert {check.name for verdict in made for check in verdict.checks} == set(SAID)
+    told = {check.name for verdict in made for check in verdict.checks}
+    assert told == {name for name in SAID if not name.startswith("groups_")}  # those are for groups of customers
