@@ -98,10 +98,12 @@ class Product:
         return f"postgresql://{user}@/salesedge?host={lines[4]}&port={lines[3]}"
 
     def processes(self) -> list[psutil.Process]:
-        """All that it started and that they started; PostgreSQL is nobody's child."""
+        """All that run of what it started and what they started; PostgreSQL is nobody's child."""
         assert self._process is not None
         try:
-            return list(psutil.Process(self._process.pid).children(recursive=True))
+            found = psutil.Process(self._process.pid).children(recursive=True)
+            # Of some that were killed nobody has taken note: they are in the list and dead.
+            return [process for process in found if _runs(process)]
         except psutil.NoSuchProcess:
             raise AssertionError(f"`salesedge up` itself has ended; see {self.folder / 'up.log'}") from None
 
@@ -123,3 +125,10 @@ class Product:
                 pass
             time.sleep(0.2)
         raise AssertionError(f"it does not start: {(self.folder / 'up.log').read_text('utf-8', 'replace')[-2000:]}")
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
