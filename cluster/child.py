@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -21,7 +22,7 @@ from core.kit.errors import Unavailable
 _MOST_START_S = 20.0
 
 
-class Child:
+class Child(ABC):
     """Starts on entering, stops on leaving. Each start of the product has a folder of its own under `home`; within it
     the server starts again with what it held on disk."""
 
@@ -55,9 +56,9 @@ class Child:
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    @abstractmethod
     def command(self) -> Sequence[str]:
         """What is run in the folder."""
-        raise NotImplementedError
 
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None else None

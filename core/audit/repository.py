@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from core.audit.model import AuditEntry
 from core.kit.db import Tx
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 
 
 async def lock(tx: Tx) -> None:
@@ -34,9 +34,7 @@ async def entries(
     since: datetime | None, until: datetime | None,
 ) -> list[AuditEntry]:  # fmt: skip
     """Newest first."""
-    query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(page.limit)
-    if page.before is not None:
-        query = query.where(AuditEntry.id < page.before)
+    query = newest_first(select(AuditEntry), AuditEntry.id, page)
     if action is not None:
         query = query.where(AuditEntry.action == action)
     if subject is not None:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from core.automation.model import HandledEvent, Task
 from core.kit.db import Tx
 from core.kit.errors import NotFound
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 
 OPEN = ("suggested", "waiting", "approved")
 OWED = "promise_due"
@@ -33,9 +33,7 @@ async def tasks(tx: Tx, page: PageRequest, *, status: str | None, deal_id: UUID 
         query = query.where(Task.status == status)
     if deal_id is not None:
         query = query.where(Task.deal_id == deal_id)
-    if page.before is not None:
-        query = query.where(Task.id < page.before)
-    return list((await tx.session.execute(query.order_by(Task.id.desc()).limit(page.limit))).scalars())
+    return list((await tx.session.execute(newest_first(query, Task.id, page))).scalars())
 
 
 async def add_new(tx: Tx, rows: Sequence[dict[str, Any]]) -> list[UUID]:

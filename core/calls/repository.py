@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from core.calls.model import Call, Transcript
 from core.kit.db import Tx
 from core.kit.errors import NotFound
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 
 
 async def call(tx: Tx, call_id: UUID, *, lock: bool = False) -> Call:
@@ -36,9 +36,7 @@ async def calls(tx: Tx, page: PageRequest, *, deal_id: UUID | None, status: str 
         query = query.where(Call.deal_id == deal_id)
     if status is not None:
         query = query.where(Call.status == status)
-    if page.before is not None:
-        query = query.where(Call.id < page.before)
-    return list((await tx.session.execute(query.order_by(Call.id.desc()).limit(page.limit))).scalars())
+    return list((await tx.session.execute(newest_first(query, Call.id, page))).scalars())
 
 
 async def add(tx: Tx, row: Call | Transcript) -> None:

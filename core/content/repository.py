@@ -9,7 +9,7 @@ from sqlalchemy import select
 from core.content.model import Draft
 from core.kit.db import Tx
 from core.kit.errors import NotFound
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 
 
 async def draft(tx: Tx, draft_id: UUID, *, lock: bool = False) -> Draft:
@@ -27,9 +27,7 @@ async def drafts(tx: Tx, page: PageRequest, *, deal_id: UUID | None) -> list[Dra
     query = select(Draft)
     if deal_id is not None:
         query = query.where(Draft.deal_id == deal_id)
-    if page.before is not None:
-        query = query.where(Draft.id < page.before)
-    return list((await tx.session.execute(query.order_by(Draft.id.desc()).limit(page.limit))).scalars())
+    return list((await tx.session.execute(newest_first(query, Draft.id, page))).scalars())
 
 
 async def add(tx: Tx, row: Draft) -> None:

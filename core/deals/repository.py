@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, func, insert, select, text, tuple_
+from sqlalchemy import func, insert, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from core.deals.model import Account, Activity, Contact, Deal, DealChange
 from core.kit.db import Base, Tx
 from core.kit.errors import NotFound
 from core.kit.ids import new_id
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 
 T = TypeVar("T")
 
@@ -75,14 +75,14 @@ def _found(row: T | None, what: str) -> T:
 
 
 async def accounts(tx: Tx, page: PageRequest) -> list[Account]:
-    return await _page(tx, select(Account), Account.id, page)
+    return list((await tx.session.execute(newest_first(select(Account), Account.id, page))).scalars())
 
 
 async def contacts(tx: Tx, page: PageRequest, account_id: UUID | None) -> list[Contact]:
     query = select(Contact)
     if account_id is not None:
         query = query.where(Contact.account_id == account_id)
-    return await _page(tx, query, Contact.id, page)
+    return list((await tx.session.execute(newest_first(query, Contact.id, page))).scalars())
 
 
 async def deals(
@@ -95,13 +95,7 @@ async def deals(
         query = query.where(Deal.owner_id == owner_id)
     if is_open is not None:
         query = query.where(Deal.outcome.is_(None) if is_open else Deal.outcome.is_not(None))
-    return await _page(tx, query, Deal.id, page)
-
-
-async def _page(tx: Tx, query: Select[Any], key: Any, page: PageRequest) -> list[Any]:
-    if page.before is not None:
-        query = query.where(key < page.before)
-    return list((await tx.session.execute(query.order_by(key.desc()).limit(page.limit))).scalars())
+    return list((await tx.session.execute(newest_first(query, Deal.id, page))).scalars())
 
 
 async def names(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, str]:

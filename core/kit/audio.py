@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
 import shutil
-import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from core.kit.apart import run_apart
 from core.kit.errors import BadAudio, Timeout, TooLarge
 from core.ports import SAMPLE_RATE_HZ
 
@@ -101,22 +99,10 @@ def _placed(source: Source, folder: Path) -> Path:
 
 
 async def _run(arguments: list[str], timeout_s: float) -> bytes:
-    keep = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", str(_DECODER), *arguments,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, env=keep,
-    )  # fmt: skip
     try:
-        async with asyncio.timeout(timeout_s):
-            printed, _ = await child.communicate()
+        return await run_apart(_DECODER, arguments, timeout_s=timeout_s)
     except TimeoutError:
         raise Timeout(f"Decoding the recording took over {timeout_s:.0f} s. Try again when less is going on.") from None
-    finally:
-        if child.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
-    return printed
 
 
 def _judged(printed: bytes) -> dict[str, Any]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Query
 from pydantic import BaseModel
+from sqlalchemy import Select
 
 from core.kit.errors import FieldProblem, Invalid
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Select[*tuple[Any, ...]])
 
 
 class Page(BaseModel, Generic[T]):
@@ -40,6 +42,13 @@ async def _page_request(
 
 
 Paging = Annotated[PageRequest, Depends(_page_request)]
+
+
+def newest_first(query: S, key: Any, request: PageRequest) -> S:
+    """Of what the query asks for, the page that was asked for. `key`: a column of UUIDv7."""
+    if request.before is not None:
+        query = query.where(key < request.before)
+    return query.order_by(key.desc()).limit(request.limit)
 
 
 class HasId(Protocol):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from core.kit.apart import run_apart
 from core.kit.errors import Invalid, TooLarge, UnsupportedMediaType
 
 Kind = Literal["text", "markdown", "html", "pdf", "docx"]
@@ -57,21 +55,10 @@ async def read(kind: str, content: bytes, *, timeout_s: float = 60.0) -> list[Bl
 
 
 async def _run(arguments: list[str], timeout_s: float) -> dict[str, Any]:
-    keep = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", str(_READER), *arguments,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, env=keep,
-    )  # fmt: skip
     try:
-        async with asyncio.timeout(timeout_s):
-            out, _ = await child.communicate()
+        out = await run_apart(_READER, arguments, timeout_s=timeout_s)
     except TimeoutError:
         raise TooLarge("The document takes too long to read. Cut it into parts and send each.") from None
-    finally:
-        if child.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
     try:
         found: dict[str, Any] = json.loads(out)
     except ValueError:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.kit.db import Tx
 from core.kit.errors import NotFound
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 from core.knowledge.model import Document, StoredPassage
 
 _LEXEMES = """SELECT coalesce(array_agg(lexeme), '{}') FROM unnest(to_tsvector(CAST(:config AS regconfig), :asked))"""
@@ -51,9 +51,7 @@ async def document(tx: Tx, document_id: UUID, *, lock: bool = False) -> Document
 
 async def documents(tx: Tx, page: PageRequest) -> list[Document]:
     query = select(Document)
-    if page.before is not None:
-        query = query.where(Document.id < page.before)
-    return list((await tx.session.execute(query.order_by(Document.id.desc()).limit(page.limit))).scalars())
+    return list((await tx.session.execute(newest_first(query, Document.id, page))).scalars())
 
 
 async def by_content(tx: Tx, content_hash: str) -> Document | None:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from core.kit.db import Tx
 from core.kit.errors import NotFound
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 from core.live.model import LiveSessionRow
 
 
@@ -25,9 +25,7 @@ async def sessions(tx: Tx, page: PageRequest, *, deal_id: UUID | None, status: s
         query = query.where(LiveSessionRow.deal_id == deal_id)
     if status is not None:
         query = query.where(LiveSessionRow.status == status)
-    if page.before is not None:
-        query = query.where(LiveSessionRow.id < page.before)
-    return list((await tx.session.execute(query.order_by(LiveSessionRow.id.desc()).limit(page.limit))).scalars())
+    return list((await tx.session.execute(newest_first(query, LiveSessionRow.id, page))).scalars())
 
 
 async def add(tx: Tx, row: LiveSessionRow) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from core.kit.db import Tx
 from core.kit.errors import NotFound
 from core.kit.ids import new_id
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 from core.notifications.model import Notification, NotificationSettings, PushSubscription, SlackHook
 
 CHANNEL = "salesedge_notices"
@@ -50,9 +50,7 @@ async def of_user(tx: Tx, user_id: UUID, page: PageRequest, *, unread: bool) -> 
     query = select(Notification).where(Notification.user_id == user_id)
     if unread:
         query = query.where(Notification.read_at.is_(None))
-    if page.before is not None:
-        query = query.where(Notification.id < page.before)
-    return list((await tx.session.execute(query.order_by(Notification.id.desc()).limit(page.limit))).scalars())
+    return list((await tx.session.execute(newest_first(query, Notification.id, page))).scalars())
 
 
 async def after(tx: Tx, users: Collection[UUID], seq: int, most: int) -> list[Notification]:

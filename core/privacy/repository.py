@@ -39,7 +39,7 @@ from core.deals.model import Contact, Deal
 from core.kit.db import Base, Tx
 from core.kit.errors import NotFound
 from core.kit.ids import new_id
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 from core.privacy.model import Consent, PersonRequest, PrivacySettings, Tombstone
 from core.privacy.person import Person, tell_apart
 from core.tenants.model import User
@@ -81,9 +81,7 @@ async def add(tx: Tx, row: Consent | PersonRequest) -> None:
 
 async def consents(tx: Tx, contact_id: UUID, page: PageRequest) -> list[Consent]:
     query = select(Consent).where(Consent.contact_id == contact_id)
-    if page.before is not None:
-        query = query.where(Consent.id < page.before)
-    return list((await tx.session.execute(query.order_by(Consent.id.desc()).limit(page.limit))).scalars())
+    return list((await tx.session.execute(newest_first(query, Consent.id, page))).scalars())
 
 
 async def newest_consent(tx: Tx, contact_id: UUID, purpose: str) -> Consent | None:
@@ -144,9 +142,7 @@ async def request(tx: Tx, request_id: UUID, kind: str, *, lock: bool = False) ->
 
 async def requests(tx: Tx, page: PageRequest, kind: str) -> list[PersonRequest]:
     query = select(PersonRequest).where(PersonRequest.kind == kind)
-    if page.before is not None:
-        query = query.where(PersonRequest.id < page.before)
-    return list((await tx.session.execute(query.order_by(PersonRequest.id.desc()).limit(page.limit))).scalars())
+    return list((await tx.session.execute(newest_first(query, PersonRequest.id, page))).scalars())
 
 
 async def set_failed(tx: Tx, request_id: UUID) -> None:

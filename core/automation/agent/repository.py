@@ -16,7 +16,7 @@ from core.automation.repository import OPEN
 from core.kit.db import Tx
 from core.kit.errors import NotFound
 from core.kit.ids import new_id
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 
 _KNOWN = text("""
     SELECT (SELECT coalesce(jsonb_agg(jsonb_build_array(k.deal_id, k.kind)), '[]') FROM tasks k
@@ -92,9 +92,7 @@ async def decisions(
         query = query.where(AgentDecision.task_id == task_id)
     if verdict is not None:
         query = query.where(AgentDecision.verdict == verdict)
-    if page.before is not None:
-        query = query.where(AgentDecision.id < page.before)
-    return list((await tx.session.execute(query.order_by(AgentDecision.id.desc()).limit(page.limit))).scalars())
+    return list((await tx.session.execute(newest_first(query, AgentDecision.id, page))).scalars())
 
 
 async def forget(tx: Tx, before: datetime) -> None:

@@ -12,7 +12,7 @@ from core.automation.execution.model import AutomationHalt, AutomationPause, Tas
 from core.automation.model import Task
 from core.kit.db import Tx
 from core.kit.ids import new_id
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 
 
 async def locked(tx: Tx, task_id: UUID) -> Task | None:
@@ -62,9 +62,7 @@ async def attempts(tx: Tx, task_id: UUID) -> list[TaskAttempt]:
 async def log(tx: Tx, page: PageRequest) -> Sequence[tuple[TaskAttempt, Task]]:
     """The newest first; of tasks that one may see."""
     query = select(TaskAttempt, Task).join(Task, Task.id == TaskAttempt.task_id)
-    if page.before is not None:
-        query = query.where(TaskAttempt.id < page.before)
-    rows = await tx.session.execute(query.order_by(TaskAttempt.id.desc()).limit(page.limit))
+    rows = await tx.session.execute(newest_first(query, TaskAttempt.id, page))
     return [(row[0], row[1]) for row in rows]
 
 

@@ -23,7 +23,7 @@ from core.kit.events import Event, EventType
 from core.kit.facts import FACTS
 from core.kit.ids import new_id
 from core.kit.outbox import EventRow
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 
 
 async def rule(tx: Tx, rule_id: UUID, *, lock: bool = False) -> Rule:
@@ -47,9 +47,7 @@ async def rules(tx: Tx, page: PageRequest, *, is_enabled: bool | None) -> list[t
     )
     if is_enabled is not None:
         query = query.where(Rule.is_enabled.is_(is_enabled))
-    if page.before is not None:
-        query = query.where(Rule.id < page.before)
-    rows = await tx.session.execute(query.order_by(Rule.id.desc()).limit(page.limit))
+    rows = await tx.session.execute(newest_first(query, Rule.id, page))
     return [(row, said) for row, said in rows]
 
 
@@ -85,16 +83,12 @@ async def add(tx: Tx, *rows: Rule | RuleVersion | RuleFiring) -> None:
 
 async def versions(tx: Tx, rule_id: UUID, page: PageRequest) -> list[RuleVersion]:
     query = select(RuleVersion).where(RuleVersion.rule_id == rule_id)
-    if page.before is not None:
-        query = query.where(RuleVersion.id < page.before)
-    return list((await tx.session.execute(query.order_by(RuleVersion.id.desc()).limit(page.limit))).scalars())
+    return list((await tx.session.execute(newest_first(query, RuleVersion.id, page))).scalars())
 
 
 async def firings(tx: Tx, rule_id: UUID, page: PageRequest) -> list[RuleFiring]:
     query = select(RuleFiring).where(RuleFiring.rule_id == rule_id)
-    if page.before is not None:
-        query = query.where(RuleFiring.id < page.before)
-    return list((await tx.session.execute(query.order_by(RuleFiring.id.desc()).limit(page.limit))).scalars())
+    return list((await tx.session.execute(newest_first(query, RuleFiring.id, page))).scalars())
 
 
 async def fired_since(tx: Tx, rule_id: UUID, deal_id: UUID | None, since: datetime) -> int:

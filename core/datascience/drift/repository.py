@@ -18,7 +18,7 @@ from core.datascience.predictions.model import PredictionRow
 from core.deals.model import Deal
 from core.kit.db import Base, Tx
 from core.kit.errors import NotFound
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 
 _MOST_DEALS = 5000
 _MOST_ANSWERS = 50_000
@@ -108,9 +108,7 @@ def _in_order(rows: Iterable[Any]) -> list[Outcome]:
 
 
 async def proposals(tx: Tx, page: PageRequest, status: str | None = None) -> list[DriftProposal]:
-    query = select(DriftProposal).order_by(DriftProposal.id.desc()).limit(page.limit)
-    if page.before is not None:
-        query = query.where(DriftProposal.id < page.before)
+    query = newest_first(select(DriftProposal), DriftProposal.id, page)
     if status is not None:
         query = query.where(DriftProposal.status == status)
     return list(await tx.session.scalars(query))
@@ -142,9 +140,7 @@ async def newest_reports(tx: Tx) -> list[DriftReport]:
 async def reports(tx: Tx, page: PageRequest, version_id: UUID) -> list[DriftReport]:
     """Newest first."""
     query = select(DriftReport).where(DriftReport.version_id == version_id)
-    if page.before is not None:
-        query = query.where(DriftReport.id < page.before)
-    return list(await tx.session.scalars(query.order_by(DriftReport.id.desc()).limit(page.limit)))
+    return list(await tx.session.scalars(newest_first(query, DriftReport.id, page)))
 
 
 async def versions_of(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, ModelVersion]:

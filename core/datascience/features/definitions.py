@@ -13,7 +13,8 @@ _NUM, _CAT, _BEHAVES, _VECTOR = Kind.NUMERIC, Kind.CATEGORICAL, Kind.BEHAVIOUR, 
 _OF_A_DEAL = (EventType.DEAL_CREATED, EventType.DEAL_CHANGED, EventType.INSIGHTS_READY)
 
 
-def _flag(name: str, pt: str, en: str) -> Feature:
+def _unit(name: str, pt: str, en: str) -> Feature:
+    """From 0 to 1: a flag, a share, odds."""
     return Feature(name, _NUM, pt, en, low=0, high=1)
 
 
@@ -51,13 +52,8 @@ DEAL = FeatureSet(
         _count(
             "days_since_inbound", "dias desde a última resposta do cliente", "days since the customer last answered"
         ),
-        Feature(
-            "inbound_share",
-            _NUM,
-            "parte dos contatos que veio do cliente",
-            "share of contacts that came from the customer",
-            low=0,
-            high=1,
+        _unit(
+            "inbound_share", "parte dos contatos que veio do cliente", "share of contacts that came from the customer"
         ),
         _count("meetings", "reuniões", "meetings"),
         _count("calls", "ligações", "calls"),
@@ -77,15 +73,15 @@ DEAL = FeatureSet(
         ),
         _count("competitors", "concorrentes citados", "competitors named"),
         _count("buying_signals", "sinais de compra", "buying signals"),
-        _flag("next_step", "próximo passo combinado na última conversa", "a next step agreed in the last talk"),
+        _unit("next_step", "próximo passo combinado na última conversa", "a next step agreed in the last talk"),
         Feature("days_to_expected_close", _NUM, "dias até a data prevista", "days to the expected date"),
-        _flag("segment_smb", "pequena empresa", "small business"),
-        _flag("segment_mid_market", "média empresa", "mid-market"),
-        _flag("segment_enterprise", "grande empresa", "enterprise"),
-        _flag("source_inbound", "veio pelo site", "came inbound"),
-        _flag("source_outbound", "veio de prospecção ativa", "came by outbound"),
-        _flag("source_referral", "veio por indicação", "came by referral"),
-        _flag("source_partner", "veio por parceiro", "came through a partner"),
+        _unit("segment_smb", "pequena empresa", "small business"),
+        _unit("segment_mid_market", "média empresa", "mid-market"),
+        _unit("segment_enterprise", "grande empresa", "enterprise"),
+        _unit("source_inbound", "veio pelo site", "came inbound"),
+        _unit("source_outbound", "veio de prospecção ativa", "came by outbound"),
+        _unit("source_referral", "veio por indicação", "came by referral"),
+        _unit("source_partner", "veio por parceiro", "came through a partner"),
     ),
 )
 
@@ -99,23 +95,9 @@ DEAL_SCORE = FeatureSet(
     "O que o modelo disse do negócio",
     "What the model said of the deal",
     (
-        Feature("probability", _NUM, "probabilidade de ganho", "probability of winning", low=0, high=1),
-        Feature(
-            "probability_low",
-            _NUM,
-            "limite inferior do intervalo de 90 %",
-            "lower end of the 90 % interval",
-            low=0,
-            high=1,
-        ),
-        Feature(
-            "probability_high",
-            _NUM,
-            "limite superior do intervalo de 90 %",
-            "upper end of the 90 % interval",
-            low=0,
-            high=1,
-        ),
+        _unit("probability", "probabilidade de ganho", "probability of winning"),
+        _unit("probability_low", "limite inferior do intervalo de 90 %", "lower end of the 90 % interval"),
+        _unit("probability_high", "limite superior do intervalo de 90 %", "upper end of the 90 % interval"),
         Feature("days_to_close", _NUM, "dias até o fechamento previsto", "days to the predicted close"),
         Feature("basis", _CAT, "em que o modelo se baseou", "what the model was fitted on"),
     ),
@@ -136,14 +118,7 @@ def _sales(name: str, entity: Entity, pt: str, en: str, *more: Feature) -> Featu
             _count("deals_open", "negócios abertos", "open deals"),
             _count("deals_won", "negócios ganhos", "deals won"),
             _count("deals_lost", "negócios perdidos", "deals lost"),
-            Feature(
-                "win_share",
-                _NUM,
-                "parte ganha dos negócios fechados",
-                "share of closed deals that was won",
-                low=0,
-                high=1,
-            ),
+            _unit("win_share", "parte ganha dos negócios fechados", "share of closed deals that was won"),
             _count("log_value_open", "valor dos negócios abertos, em logaritmo", "value of open deals, as a logarithm"),
             _count("log_value_won", "valor dos negócios ganhos, em logaritmo", "value of deals won, as a logarithm"),
             _count("days_since_first_deal", "dias desde o primeiro negócio", "days since the first deal"),
@@ -171,30 +146,20 @@ ACCOUNT_GROUP = FeatureSet(
     "The group of customers that are alike, and what was known of the customer's company",
     (
         Feature("group", _CAT, "número do grupo", "number of the group"),
-        Feature(
-            "certainty", _NUM, "quão clara é a escolha do grupo", "how clear the choice of the group is", low=0, high=1
-        ),
+        _unit("certainty", "quão clara é a escolha do grupo", "how clear the choice of the group is"),
         Feature("model", _CAT, "versão do modelo", "version of the model"),
         _count("deals", "negócios até agora", "deals so far"),
         _count("deals_open", "negócios abertos", "open deals"),
-        Feature(
+        _unit(
             "win_share",
-            _NUM,
             "parte ganha dos negócios fechados, com um ganho e uma perda a mais",
             "share of closed deals that was won, with one more of each",
-            low=0,
-            high=1,
         ),
         _count("log_value", "tamanho médio dos negócios, em logaritmo", "mean size of the deals, as a logarithm"),
         _count("cycle_days", "dias da abertura ao fechamento, em média", "days from opening to closing on average"),
         _count("touches_per_deal", "contatos por negócio", "contacts a deal"),
-        Feature(
-            "inbound_share",
-            _NUM,
-            "parte dos contatos que veio do cliente",
-            "share of contacts that came from the customer",
-            low=0,
-            high=1,
+        _unit(
+            "inbound_share", "parte dos contatos que veio do cliente", "share of contacts that came from the customer"
         ),
         _count("meetings_per_deal", "reuniões por negócio", "meetings a deal"),
         _count("calls_per_deal", "ligações por negócio", "calls a deal"),
@@ -216,7 +181,7 @@ CONTACT = FeatureSet(
     "How the contact answers",
     (
         _count("touches", "contatos até agora", "contacts so far"),
-        Feature("inbound_share", _NUM, "parte que veio da pessoa", "share that came from the person", low=0, high=1),
+        _unit("inbound_share", "parte que veio da pessoa", "share that came from the person"),
         _count("days_since_contact", "dias desde o último contato", "days since the last contact"),
         _count("days_since_inbound", "dias desde a última resposta", "days since the last answer"),
         _count("meetings", "reuniões", "meetings"),

@@ -20,7 +20,7 @@ from core.deals.model import Account, Contact, Deal
 from core.kit.db import Base, Tx
 from core.kit.events import EventType
 from core.kit.outbox import EventRow
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 from core.tenants.model import User
 
 _TABLES: dict[Entity, type[Base]] = {
@@ -147,9 +147,7 @@ async def history(
         query = query.where(FeatureRow.event_at < until)
     if cause is not None:
         query = query.where(FeatureRow.cause == cause)
-    if page.before is not None:
-        query = query.where(FeatureRow.id < page.before)
-    return list((await tx.session.execute(query.order_by(FeatureRow.id.desc()).limit(page.limit))).scalars())
+    return list((await tx.session.execute(newest_first(query, FeatureRow.id, page))).scalars())
 
 
 async def freshness(tx: Tx, feature_set: FeatureSet, stale_before: datetime) -> Freshness | None:

@@ -12,7 +12,7 @@ from core.datascience.models.model import ModelChange, ModelVersion
 from core.datascience.models.pointers import Alias, Scope
 from core.kit.db import Base, Tx
 from core.kit.errors import NotFound
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 
 
 async def lock(tx: Tx, context: str, scope: str) -> None:
@@ -56,9 +56,7 @@ async def versions(
     tx: Tx, page: PageRequest, *, context: str | None = None, scope: str | None = None, status: str | None = None
 ) -> list[ModelVersion]:
     """Newest first."""
-    query = select(ModelVersion).order_by(ModelVersion.id.desc()).limit(page.limit)
-    if page.before is not None:
-        query = query.where(ModelVersion.id < page.before)
+    query = newest_first(select(ModelVersion), ModelVersion.id, page)
     if context is not None:
         query = query.where(ModelVersion.context == context)
     if scope is not None:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from core.datascience.predictions.model import PredictionRow
 from core.kit.db import Tx
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 
 if TYPE_CHECKING:
     from core.datascience.predictions.log import Logged
@@ -77,9 +77,7 @@ async def rows(tx: Tx, page: PageRequest, wanted: Wanted) -> list[PredictionRow]
         query = query.where(PredictionRow.at >= wanted.since)
     if wanted.until is not None:
         query = query.where(PredictionRow.at < wanted.until)
-    if page.before is not None:
-        query = query.where(PredictionRow.id < page.before)
-    return list((await tx.session.execute(query.order_by(PredictionRow.id.desc()).limit(page.limit))).scalars())
+    return list((await tx.session.execute(newest_first(query, PredictionRow.id, page))).scalars())
 
 
 async def delete_before(tx: Tx, before: datetime, limit: int) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, text, update
 from core.datascience.training.model import OPEN, Training, TrainingLine
 from core.kit.db import Base, Tx
 from core.kit.errors import NotFound
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 
 _MOST_LINES = 1000
 
@@ -47,9 +47,7 @@ async def trainings(
     tx: Tx, page: PageRequest, *, status: str | None = None, context: str | None = None
 ) -> list[Training]:
     """Newest first."""
-    query = select(Training).order_by(Training.id.desc()).limit(page.limit)
-    if page.before is not None:
-        query = query.where(Training.id < page.before)
+    query = newest_first(select(Training), Training.id, page)
     if status is not None:
         query = query.where(Training.status == status)
     if context is not None:

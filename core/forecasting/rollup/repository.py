@@ -19,7 +19,7 @@ from core.forecasting.rollup.pipeline import TRACKED, Dimension, Position, Stage
 from core.kit.db import Tx
 from core.kit.errors import NotFound
 from core.kit.ids import new_id
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 from core.tenants.model import User
 
 _BATCH = 1_000
@@ -187,9 +187,7 @@ async def has_night(tx: Tx, day: date) -> bool:
 
 async def snapshots(tx: Tx, page: PageRequest) -> list[Snapshot]:
     query = select(Snapshot)
-    if page.before is not None:
-        query = query.where(Snapshot.id < page.before)
-    return list((await tx.session.execute(query.order_by(Snapshot.id.desc()).limit(page.limit))).scalars())
+    return list((await tx.session.execute(newest_first(query, Snapshot.id, page))).scalars())
 
 
 async def snapshot_times(tx: Tx, since: datetime) -> list[tuple[UUID, datetime]]:
@@ -245,9 +243,7 @@ async def overrides(tx: Tx, page: PageRequest, by: Dimension | None, month: date
         query = query.where(Override.dimension == by)
     if month is not None:
         query = query.where(Override.month == month)
-    if page.before is not None:
-        query = query.where(Override.id < page.before)
-    return list((await tx.session.execute(query.order_by(Override.id.desc()).limit(page.limit))).scalars())
+    return list((await tx.session.execute(newest_first(query, Override.id, page))).scalars())
 
 
 async def all_overrides(tx: Tx, by: Dimension, first: date, until: date) -> list[Override]:

@@ -10,7 +10,7 @@ from sqlalchemy import or_, select, update
 from core.identity.keys.model import ApiKey
 from core.kit.db import Tx
 from core.kit.errors import NotFound
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 from core.tenants.model import Tenant, User
 
 _USE_IS_NOTED_EVERY = timedelta(minutes=1)
@@ -29,10 +29,8 @@ async def key(tx: Tx, key_id: UUID, *, lock: bool = False) -> ApiKey:
 
 
 async def keys(tx: Tx, page: PageRequest) -> list[ApiKey]:
-    query = select(ApiKey).order_by(ApiKey.id.desc()).limit(page.limit)
-    if page.before is not None:
-        query = query.where(ApiKey.id < page.before)
-    return list((await tx.session.execute(query)).scalars())
+    query = select(ApiKey)
+    return list((await tx.session.execute(newest_first(query, ApiKey.id, page))).scalars())
 
 
 async def with_maker(tx: Tx, key_id: UUID) -> tuple[ApiKey, User] | None:

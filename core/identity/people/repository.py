@@ -9,7 +9,7 @@ from sqlalchemy import any_, func, literal, or_, select
 from core.identity.people.model import Invitation
 from core.kit.db import Tx
 from core.kit.errors import NotFound
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 from core.tenants.model import User
 
 _ADMINISTRATORS = ("ADMIN", "SUPER_ADMIN")
@@ -34,10 +34,8 @@ async def find_invitation(tx: Tx, invitation_id: UUID) -> Invitation | None:
 
 
 async def invitations(tx: Tx, page: PageRequest) -> list[Invitation]:
-    query = select(Invitation).order_by(Invitation.id.desc()).limit(page.limit)
-    if page.before is not None:
-        query = query.where(Invitation.id < page.before)
-    return list((await tx.session.execute(query)).scalars())
+    query = select(Invitation)
+    return list((await tx.session.execute(newest_first(query, Invitation.id, page))).scalars())
 
 
 async def pending_to(tx: Tx, email: str) -> bool:

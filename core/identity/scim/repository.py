@@ -15,7 +15,7 @@ from core.identity.scim.model import ScimGroup, ScimMember, ScimToken, ScimUser
 from core.identity.scim.wire import Account
 from core.kit.db import Tx
 from core.kit.errors import Conflict, NotFound
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 from core.tenants.model import Tenant, User
 
 _USE_IS_NOTED_EVERY = timedelta(minutes=1)
@@ -53,10 +53,8 @@ async def token(tx: Tx, token_id: UUID) -> ScimToken:
 
 
 async def tokens(tx: Tx, page: PageRequest) -> list[ScimToken]:
-    query = select(ScimToken).order_by(ScimToken.id.desc()).limit(page.limit)
-    if page.before is not None:
-        query = query.where(ScimToken.id < page.before)
-    return list((await tx.session.execute(query)).scalars())
+    query = select(ScimToken)
+    return list((await tx.session.execute(newest_first(query, ScimToken.id, page))).scalars())
 
 
 async def note_use(tx: Tx, token_id: UUID) -> None:

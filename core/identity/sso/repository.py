@@ -12,7 +12,7 @@ from core.identity.sso.model import SsoIdentity, SsoProvider, SsoSettings, SsoUs
 from core.kit.db import Tx
 from core.kit.errors import NotFound
 from core.kit.ids import new_id
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 from core.tenants.model import User
 
 
@@ -39,10 +39,8 @@ async def slug_taken(tx: Tx, slug: str) -> bool:
 
 
 async def providers(tx: Tx, page: PageRequest) -> list[SsoProvider]:
-    query = select(SsoProvider).order_by(SsoProvider.id.desc()).limit(page.limit)
-    if page.before is not None:
-        query = query.where(SsoProvider.id < page.before)
-    return list((await tx.session.execute(query)).scalars())
+    query = select(SsoProvider)
+    return list((await tx.session.execute(newest_first(query, SsoProvider.id, page))).scalars())
 
 
 async def any_enabled(tx: Tx) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 
 from core.kit.db import Tx
 from core.kit.errors import NotFound
-from core.kit.pages import PageRequest
+from core.kit.pages import PageRequest, newest_first
 from core.live.playbook.entries import Entry, EntryKind
 from core.live.playbook.model import PlaybookEntry
 
@@ -25,9 +25,7 @@ async def entries(tx: Tx, page: PageRequest, *, language: str | None = None) -> 
     query = select(PlaybookEntry)
     if language is not None:
         query = query.where(PlaybookEntry.language == language)
-    if page.before is not None:
-        query = query.where(PlaybookEntry.id < page.before)
-    return list((await tx.session.execute(query.order_by(PlaybookEntry.id.desc()).limit(page.limit))).scalars())
+    return list((await tx.session.execute(newest_first(query, PlaybookEntry.id, page))).scalars())
 
 
 async def all_of(tx: Tx, language: str) -> list[PlaybookEntry]:
