@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import APIRouter, Response
+from fastapi.responses import FileResponse
 
 from core.kit.errors import NotFound
 from core.kit.web import PublicRoute
@@ -35,4 +36,4 @@ def _file(name: str) -> Response:
     path = _FOLDER / name
     if path.parent != _FOLDER or not path.is_file():
         raise NotFound("There is no such file. The page is at /live.")
-    return Response(path.read_bytes(), media_type=_TYPES[path.suffix], headers=_HEADERS)
+    return FileResponse(path, media_type=_TYPES[path.suffix], headers=_HEADERS)
