@@ -22,6 +22,11 @@ _MOST_LINES = 20
 _SLACK = b"slack"
 
 
+def mail_of(newest: UUID) -> UUID:
+    """The id of the message about some notifications, of which this is the newest."""
+    return uuid5(newest, "sent")
+
+
 @dataclass(frozen=True, slots=True)
 class Sender:
     """`address`: where people read everything."""
@@ -62,7 +67,7 @@ class Sender:
         lines = [words.said(row, language, names) for row in rows]
         title = lines[0] if len(lines) == 1 else words.subject(len(lines), language)
         shown = (*lines[:_MOST_LINES], words.closing(self.address, language))
-        return Message(uuid5(rows[-1].id, "sent"), title, shown)
+        return Message(mail_of(rows[-1].id), title, shown)
 
     def seal_hook(self, tenant_id: UUID, url: str) -> bytes:
         return self.sealer.seal(url.encode(), _SLACK + tenant_id.bytes)
