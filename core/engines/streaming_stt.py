@@ -12,7 +12,7 @@ import asyncio
 import itertools
 from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -168,10 +168,16 @@ def _words(job: Job, raw: Sequence[Any], no_speech: float) -> tuple[Word, ...]:
     """What can be believed. Where some of it was agreed there is speech, and a word in doubt is better than a hole."""
     parts = [SimpleNamespace(**part) for part in raw]
     words = whisper_words.whole(parts, job.request.window.size / SAMPLE_RATE_HZ)
-    agreed = len(job.request.agreed.split())
+    agreed = job.request.agreed.split()
     if agreed:
-        return (*words[:agreed], *whisper_words.without_loops(words[agreed:]))
+        said, more = words[: len(agreed)], words[len(agreed) :]
+        return (*map(_as_agreed, said, agreed), *whisper_words.without_loops(more))
     return tuple(itertools.chain(*whisper_words.believed(words, no_speech)))
+
+
+def _as_agreed(word: Word, agreed: str) -> Word:
+    """What the decoder writes on to an agreed word without a space (a comma, 's) comes too late."""
+    return replace(word, text=agreed) if word.text.startswith(agreed) else word
 
 
 def _check(request: Request) -> None:

@@ -34,15 +34,16 @@ ALL, NO_PARTIALS, LONG_STEPS = 0, 1, 2
 class HearingSettings:
     """Measured on real recordings by `make bench ONLY=live`."""
 
-    steps_s: tuple[float, float, float] = (0.6, 1.8, 5.0)  # of new sound between two decodes, by pressure
+    steps_s: tuple[float, float, float] = (0.8, 1.8, 5.0)  # of new sound between two decodes, by pressure
+    long_s: float = 6.0  # a turn that is longer costs more to decode: its steps grow with it
     speech: float = 0.5  # probability from which on a block is speech
     silence: float = 0.35  # and below which it is none
     onset_blocks: int = 3  # of speech in the last five begin an utterance
     lead_s: float = 0.35  # of sound before it belongs to it
     guess_s: float = 0.2  # of silence after which the end is decoded, in case it is one
     end_s: float = 0.5  # of silence that ends a turn whose text is whole
-    open_end_s: float = 0.9  # the same, where it seems to go on
-    sure: float = 0.5  # words of less confidence are not agreed, nor what follows them
+    open_end_s: float = 1.1  # the same, where it seems to go on
+    sure: float = 0.7  # words of less confidence are not agreed, nor what follows them
     edge_s: float = 1.0  # words that end so near to the edge of the sound are not agreed yet
     divide_s: float = 10.0  # a turn that is longer is divided at a sentence
     late_s: float = 15.0  # and from here on between any two words
@@ -181,7 +182,8 @@ class Listener:
         silent_s = (self._at - turn.voiced) / SAMPLE_RATE_HZ
         pressure = self._pressure()
         if silent_s == 0:
-            if (self._at - max(turn.decoded, turn.begin)) / SAMPLE_RATE_HZ < how.steps_s[pressure]:
+            growth = max(1.0, (self._at - turn.begin) / SAMPLE_RATE_HZ / how.long_s)
+            if (self._at - max(turn.decoded, turn.begin)) / SAMPLE_RATE_HZ < how.steps_s[pressure] * growth:
                 return []
             return await self._decode(turn, guess=False)
         open_end = silent_s >= how.open_end_s
@@ -238,7 +240,9 @@ class Listener:
             for word in found.words
         ]
         if [word.text for word in words[: len(turn.agreed)]] != [word.text for word in turn.agreed]:
-            return turn.agreed  # it did not do as it was told: what was said stays
+            # It did not do as it was told: what was said stays, and what is heard behind it follows.
+            edge_s = turn.agreed[-1].end_s
+            return (*turn.agreed, *(word for word in words if word.start_s + word.end_s > 2 * edge_s))
         return tuple(words)
 
     def _news(self, turn: _Turn, *, grown: bool) -> list[Heard]:

@@ -24,11 +24,12 @@ from core.engines.stt import FasterWhisper
 from core.engines.vad import SileroMeter, SileroVad
 from core.live.hearing import Listener
 from core.ports import Side
-from tests.bench import live_audio
+from tests.bench import live_audio, live_suggestions
 from tests.bench.harness import line, quantile
 from tests.bench.live_audio import Clip, Played
 from tests.bench.wer import ours, plain
 
+TEXT_TO_SUGGESTION_S = 0.3
 SETS = {"asr_en": 12, "asr_pt": 6}
 
 
@@ -44,7 +45,9 @@ def run() -> None:
     parts = [clip for folder, most in SETS.items() for clip in live_audio.chosen(folder, most)]
     parts += live_audio.calls()
     seconds = sum(clip.seconds for clip in parts)
-    mine = _ours(parts)
+    engine = StreamingWhisper(live_audio.model())
+    mine = _ours(engine, parts)
+    helped = live_suggestions.run(engine)
     peer = _peer(parts)
     batch = _batch(parts)
     told = [
@@ -56,6 +59,14 @@ def run() -> None:
     for metric, value, other in told:
         unit = "points" if "wer" in metric else "s"
         _line(metric, value, unit, other)
+    for metric, times, goal_s in (
+        ("suggestion_p50_s", helped.after_speech, None),
+        ("suggestion_p95_s", helped.after_speech, None),
+        ("text_to_suggestion_p95_s", helped.after_text, TEXT_TO_SUGGESTION_S),
+    ):
+        value = quantile(times, 0.95 if "95" in metric else 0.5)
+        line("live", metric, value, "s", "goal" if goal_s else "absent", goal_s or value, more_is_better=False)
+    print(f"# live: {len(helped.after_speech)} suggestions", flush=True)
     _line("partials_per_s", mine.partials / seconds, "1/s", peer and peer.partials / seconds, more_is_better=True)
 
 
@@ -64,9 +75,7 @@ def _line(metric: str, value: float, unit: str, other: float | None, *, more_is_
     line("live", metric, value, unit, peer, value if other is None else other, more_is_better=more_is_better)
 
 
-def _ours(parts: Sequence[Clip]) -> Figures:
-    engine = StreamingWhisper(live_audio.model())
-
+def _ours(engine: StreamingWhisper, parts: Sequence[Clip]) -> Figures:
     def listen(clip: Clip) -> Listener:
         return Listener(SharedTranscriber(engine), SileroMeter(), side=Side.SELLER, language=clip.language)
 

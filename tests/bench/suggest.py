@@ -57,7 +57,7 @@ async def _times(
     settings: Settings, embedder: Embedder, moods: SentimentAnalyzer
 ) -> tuple[list[float], list[float]]:  # fmt: skip
     db = bootstrap.database(settings, bootstrap.database_url(settings))
-    tenant_id = await _tenant(db, embedder)
+    tenant_id = await tenant_with_handbooks(db, embedder)
     shelf = Shelf(db, embedder, RedisHotValues(bootstrap.redis_url(settings)))
     ours, bare = [], []
     for language in ("en", "pt"):
@@ -79,7 +79,7 @@ async def _times(
     return ours, bare
 
 
-async def _tenant(db: Database, embedder: Embedder) -> UUID:
+async def tenant_with_handbooks(db: Database, embedder: Embedder) -> UUID:
     tenant_id = new_id()
     for name in ("handbook_en.md", "handbook_pt.md"):
         async with db.tenant(tenant_id) as tx:

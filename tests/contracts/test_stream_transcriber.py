@@ -58,6 +58,19 @@ async def test_words_are_in_order_within_the_window_and_begin_with_what_is_agree
 
 
 @pytest.mark.weights
+async def test_an_agreed_word_that_the_decoder_would_write_on_stays_and_nothing_behind_it_is_lost(demo: Sound) -> None:
+    shared = SharedTranscriber(engine())
+    words = [word.text for word in (await shared.decode(demo[: 8 * SAMPLE_RATE_HZ], language="en")).words]
+    marked = [number for number, word in enumerate(words[:-3], 1) if word[-1] in ",.?!"]
+    assert marked
+    for number in marked:
+        agreed = [*words[: number - 1], words[number - 1][:-1]]
+        found = await shared.decode(demo[: 8 * SAMPLE_RATE_HZ], language="en", agreed=" ".join(agreed))
+        assert [word.text for word in found.words[:number]] == agreed
+        assert len(found.words) > number
+
+
+@pytest.mark.weights
 async def test_windows_side_by_side_are_told_apart_and_heard_as_alone(demo: Sound) -> None:
     shared = SharedTranscriber(engine())
     windows = [demo[: round(seconds * SAMPLE_RATE_HZ)] for seconds in (2.0, 6.5, 4.0)]

@@ -138,6 +138,30 @@ async def test_two_sides_never_mix() -> None:
     assert texts == {Side.SELLER: "100 101 102", Side.CUSTOMER: "200 201 202"}
 
 
+async def test_what_is_heard_behind_agreed_words_that_are_spelled_otherwise_is_not_lost() -> None:
+    class Otherwise(FakeStreamTranscriber):
+        """Writes agreed words on, as Whisper makes "who's" of "who"."""
+
+        async def decode(self, window: Sound, *, agreed: str = "", **more: object) -> Hypothesis:  # type: ignore[override]
+            found = await super().decode(window, **more)  # type: ignore[arg-type]
+            told = len(agreed.split())
+            changed = [replace(word, text=f"{word.text}'s") for word in found.words[:told]]
+            return replace(found, words=(*changed, *found.words[told:]))
+
+    ear = Listener(Otherwise(), FakeMeter(), HearingSettings(), side=Side.SELLER, language="en")
+    said = await heard(ear, spoken([(10, [(number, 15) for number in range(100, 110)])]), [700])
+    assert of("stable", said)
+    assert of("final", said)[0].text == " ".join(str(number) for number in range(100, 110))
+
+
+async def test_a_long_turn_is_decoded_less_often() -> None:
+    ear, shared = FakeMeter(), FakeStreamTranscriber()
+    how = HearingSettings(steps_s=(0.5, 0.5, 0.5), long_s=1.0, divide_s=30.0, late_s=30.0, most_s=30.0)
+    await heard(Listener(shared, ear, how, side=Side.SELLER), spoken([(0, [(n, 16) for n in range(100, 112)])]), [512])
+    grown = [after - before for before, after in pairwise(shared.windows)]
+    assert grown[3] > 1.5 * grown[0]
+
+
 async def test_the_end_is_decoded_while_the_pause_may_still_be_none() -> None:
     class Sentences(FakeStreamTranscriber):
         """Ends each hypothesis with a full stop."""

@@ -1,0 +1,105 @@
+"""The customers of the demo calls: heard at the speed of speech, understood, answered from playbook and documents."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from core import bootstrap
+from core.engines import embeddings
+from core.engines.sentiment import EmbeddingSentiment
+from core.engines.streaming_stt import SharedTranscriber, StreamingWhisper
+from core.engines.vad import SileroMeter
+from core.gateways.hot import RedisHotValues
+from core.kit import audio
+from core.kit.ids import new_id
+from core.live import wire
+from core.live.facts import Facts
+from core.live.heard import Heard
+from core.live.hearing import Listener
+from core.live.mind import LiveMind
+from core.live.suggest.suggester import Shelf
+from core.ports import SAMPLE_RATE_HZ, Side
+from core.settings import Settings, configs_dir
+from tests.bench.harness import servers
+from tests.bench.live_audio import FRAME_S, REST_S
+from tests.bench.suggest import tenant_with_handbooks
+
+CUSTOMER = 1  # channel of the demo calls
+
+
+@dataclass(frozen=True, slots=True)
+class Helped:
+    """Seconds from the end of each objection or question to what was suggested, and from its text to that."""
+
+    after_speech: list[float]
+    after_text: list[float]
+
+
+def run(engine: StreamingWhisper) -> Helped:
+    with servers() as settings:
+        return asyncio.run(_played(engine, settings))
+
+
+async def _played(engine: StreamingWhisper, settings: Settings) -> Helped:
+    embedder = embeddings.make("e5")
+    moods = EmbeddingSentiment.load(embedder)
+    db = bootstrap.database(settings, bootstrap.database_url(settings))
+    shelf = Shelf(db, embedder, RedisHotValues(bootstrap.redis_url(settings)))
+    tenant_id, helped = await tenant_with_handbooks(db, embedder), Helped([], [])
+    for language in ("en", "pt"):
+        await shelf.starter(language)
+        facts = Facts(
+            session=new_id(), tenant_id=tenant_id, owner_id=new_id(), deal_id=None, language=language, encoding="pcm16",
+            sample_rate_hz=SAMPLE_RATE_HZ, channels=(Side.CUSTOMER,), title=None, participants=(),
+            started_at=datetime.now(UTC),
+        )  # fmt: skip
+        mind = await LiveMind.open(shelf, moods, facts, None)
+        ear = Listener(SharedTranscriber(engine), SileroMeter(), side=Side.CUSTOMER, language=language)
+        call = await audio.decode(configs_dir() / "demo" / f"call_{language}.opus", max_decoded_s=600, timeout_s=60)
+        await _hear(ear, mind, call.samples[CUSTOMER], helped)
+    await db.close()
+    return helped
+
+
+async def _hear(ear: Listener, mind: LiveMind, pcm: np.ndarray, helped: Helped) -> None:
+    """As a host does it: hearing goes on while what was heard is thought about."""
+    sound = np.concatenate([pcm.astype(np.float32) / 32768, np.zeros(round(REST_S * SAMPLE_RATE_HZ), np.float32)])
+    size, begun = round(FRAME_S * SAMPLE_RATE_HZ), time.perf_counter()
+    thoughts: asyncio.Queue[tuple[float, Heard] | None] = asyncio.Queue()
+
+    async def think() -> None:
+        while (thought := await thoughts.get()) is not None:
+            text_s, heard = thought
+            events = await mind.take(heard)
+            now_s = time.perf_counter() - begun
+            cause = next((one for one in events if isinstance(one, wire.Objection | wire.Intent)), None)
+            # What had to wait for its turn, as one came less than 8 s before, tells nothing of speed.
+            if cause is not None and any(isinstance(one, wire.Suggestion | wire.Battlecard) for one in events):
+                helped.after_speech.append(now_s - _end_s(heard, cause.text))
+                helped.after_text.append(now_s - text_s)
+
+    thinking = asyncio.create_task(think())
+    for at in range(0, len(sound), size):
+        due = begun + min(at + size, len(sound)) / SAMPLE_RATE_HZ
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        _put(thoughts, begun, await ear.hear(sound[at : at + size]))
+    _put(thoughts, begun, await ear.finish())
+    thoughts.put_nowait(None)
+    await thinking
+
+
+def _put(thoughts: asyncio.Queue[tuple[float, Heard] | None], begun: float, said: Sequence[Heard]) -> None:
+    for heard in said:
+        thoughts.put_nowait((time.perf_counter() - begun, heard))
+
+
+def _end_s(heard: Heard, sentence: str) -> float:
+    """When the sentence had been spoken."""
+    until = heard.text[: heard.text.index(sentence) + len(sentence)]
+    return heard.words[len(until.split()) - 1].end_s
