@@ -39,7 +39,7 @@ class LiveDoor:
 
     async def _most(self) -> int:
         if self.host is not None:
-            return self.settings.sessions_per_host
+            return self.host.most()
         return sum(int(host["most"]) for host in (await self.store.hosts()).values())
 
     async def close(self) -> None:

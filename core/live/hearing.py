@@ -42,6 +42,7 @@ class HearingSettings:
     lead_s: float = 0.35  # of sound before it belongs to it
     guess_s: float = 0.2  # of silence after which the end is decoded, in case it is one
     end_s: float = 0.5  # of silence that ends a turn whose text is whole
+    whole_sure: float = 0.6  # mean confidence below which no text is whole: what was misheard goes on more often
     open_end_s: float = 1.1  # the same, where it seems to go on
     sure: float = 0.7  # words of less confidence are not agreed, nor what follows them
     edge_s: float = 1.0  # words that end so near to the edge of the sound are not agreed yet
@@ -191,7 +192,8 @@ class Listener:
             said = await self._decode(turn, guess=True)
         else:
             said = []
-        over = open_end or (turn.guessed == turn.voiced and silent_s >= how.end_s and turns.is_whole(_text(turn.words)))
+        whole = turn.guessed == turn.voiced and turns.is_whole(turn.words, sure=how.whole_sure)
+        over = open_end or (whole and silent_s >= how.end_s)
         return said + self._final(turn) if over else said
 
     def _wait(self, share: float) -> list[Heard]:

@@ -50,8 +50,14 @@ class LiveHost:
         """How much must be left out, for sound to be heard in time: 0, 1 or 2."""
         return sum(self._behind_s >= limit_s for limit_s in _PRESSURE)
 
+    def most(self) -> int:
+        """How many sessions it will hold. One that cannot hear them in time takes no more than it has."""
+        busy = self._leaving or self.pressure() > 1 or self._making.is_full()
+        return len(self._tasks) if busy else self._settings.sessions_per_host
+
     async def run(self) -> None:
         looks = 0
+        warming = asyncio.create_task(self._warm())
         try:
             while not (self._leaving and not self._tasks):
                 try:
@@ -63,6 +69,7 @@ class LiveHost:
                 looks += 1
                 await self._sleep(self._settings.look_s)
         finally:
+            warming.cancel()
             await self._stop(list(self._tasks))
             await self._store.withdraw(self.name)
 
@@ -73,6 +80,13 @@ class LiveHost:
         await self._stop(sessions)
         for session in sessions:
             await self._store.release(session, self._token)
+
+    async def _warm(self) -> None:
+        try:
+            if self._making.warm is not None:
+                await self._making.warm()
+        except SalesEdgeError as error:  # then the first session waits
+            log.warning("live_host_cold", host=self.name, error=type(error).__name__)
 
     async def _look(self) -> None:
         """Go on holding what is held, and take what nobody holds."""
@@ -137,7 +151,5 @@ class LiveHost:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _report(self) -> None:
-        """A host that cannot keep up takes no more than it has."""
-        most = len(self._tasks) if self._leaving or self.pressure() > 1 else self._settings.sessions_per_host
-        said = {"held": len(self._tasks), "most": most, "pressure": self.pressure()}
+        said = {"held": len(self._tasks), "most": self.most(), "pressure": self.pressure()}
         await self._store.report(self.name, said, lives_s=REPORT_S * 2)

@@ -53,12 +53,15 @@ class Mind(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """What a session is made of. `ear` and `mind` are asked once for each that is taken."""
+    """What a session is made of. `ear` and `mind` are asked once for each that is taken. `is_full`: what hears them all
+    is as busy as it may be. `warm`: loads what the first would wait for."""
 
     ear: Callable[[Facts, Callable[[], int]], Awaitable[MakeEar]]
     mind: Callable[[Facts, Mapping[str, Any] | None], Awaitable[Mind]]
     recording: Callable[[Facts, int], Recording]
     end: Callable[[Facts, Recording, str, dict[str, Any]], Awaitable[tuple[Any, str | None]]]
+    is_full: Callable[[], bool] = lambda: False
+    warm: Callable[[], Awaitable[None]] | None = None
 
 
 class Overtaken(Conflict):

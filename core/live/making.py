@@ -11,7 +11,7 @@ from core.live.end import Ending, end
 from core.live.facts import Facts
 from core.live.hearing import Listener
 from core.live.keep import Making, Mind
-from core.live.mind import minds
+from core.live.mind import Minds
 from core.live.pressure import Gauge
 from core.live.recording import Recording
 from core.live.session import MakeEar, Place
@@ -27,7 +27,7 @@ MakeMind = Callable[[Facts, Mapping[str, Any] | None], Awaitable[Mind]]
 
 def making(
     db: Database, objects: ObjectStore, limits: Limits, may_record: MayRecord, calls: CallSettings, *, ear: MakeEars,
-    mind: MakeMind,
+    mind: MakeMind, is_full: Callable[[], bool] = lambda: False, warm: Callable[[], Awaitable[None]] | None = None,
 ) -> Making:  # fmt: skip
     """`ear` and `mind`: how each session hears and understands."""
     how = Ending(db, objects, limits, may_record, calls)
@@ -38,22 +38,20 @@ def making(
     async def over(facts: Facts, recorded: Recording, reason: str, metrics: dict[str, Any]) -> tuple[Any, str | None]:
         return await end(how, facts, recorded, reason, metrics)
 
-    return Making(ear, mind, recording, over)
+    return Making(ear, mind, recording, over, is_full, warm)
 
 
 def of_house(services: Services) -> Making:
-    """With the models of the house."""
+    """With the models of the house, and one gauge for all sessions of the process: they share what answers."""
+    gauge, minds = Gauge(services.streaming), Minds(services)
     return making(
         services.db, services.objects, services.limits, services.may_record, services.settings.calls,
-        ear=ears(services), mind=minds(services),
+        ear=ears(services, gauge), mind=minds, is_full=lambda: gauge.full, warm=minds.warm,
     )  # fmt: skip
 
 
-def ears(services: Services) -> MakeEars:
-    """One gauge for all sessions of the process: they share what answers."""
+def ears(services: Services, gauge: Gauge) -> MakeEars:
     from core.engines.vad import SileroMeter
-
-    gauge = Gauge(services.streaming)
 
     async def make(facts: Facts, pressure: Callable[[], int]) -> MakeEar:
         async with services.db.tenant(facts.tenant_id) as tx:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from core.competitors import repository as competitors
@@ -65,18 +65,22 @@ class LiveMind:
         return [] if said is None else [shown(said, now_s)]
 
 
-def minds(services: Services) -> Callable[[Facts, Mapping[str, Any] | None], Awaitable[LiveMind]]:
-    """One shelf for all sessions of the process."""
-    from core.gateways.hot import RedisHotValues
+class Minds:
+    """Makes them, with one shelf for all sessions of the process."""
 
-    url = services.settings.redis.url
-    assert url is not None, "embedded servers are started before this"
-    shelf = Shelf(services.db, services.embedder, RedisHotValues(url.get_secret_value()))
+    def __init__(self, services: Services) -> None:
+        from core.gateways.hot import RedisHotValues
 
-    async def make(facts: Facts, state: Mapping[str, Any] | None) -> LiveMind:
-        return await LiveMind.open(shelf, services.sentiment, facts, state)
+        url = services.settings.redis.url
+        assert url is not None, "embedded servers are started before this"
+        self._moods = services.sentiment
+        self._shelf = Shelf(services.db, services.embedder, RedisHotValues(url.get_secret_value()))
 
-    return make
+    async def __call__(self, facts: Facts, state: Mapping[str, Any] | None) -> LiveMind:
+        return await LiveMind.open(self._shelf, self._moods, facts, state)
+
+    async def warm(self) -> None:
+        await self._shelf.warm()
 
 
 def told(one: Understood) -> list[wire.Event]:

@@ -31,9 +31,12 @@ def agreed(before: Sequence[Word], now: Sequence[Word], *, until_s: float, sure:
     return sum(1 for _ in takewhile(lambda pair: stays(*pair), zip(before, now, strict=False)))
 
 
-def is_whole(text: str) -> bool:
-    """Whether somebody who pauses here has most likely said what he wanted to say."""
-    return bool(_ENDS.search(text)) and not _GOES_ON.search(text)
+def is_whole(words: Sequence[Word], *, sure: float) -> bool:
+    """Whether somebody who pauses here has most likely said what he wanted to say, and it was heard with a mean
+    confidence of `sure`."""
+    text = " ".join(word.text for word in words)
+    known = sum(word.confidence for word in words) >= sure * len(words)
+    return known and bool(_ENDS.search(text)) and not _GOES_ON.search(text)
 
 
 def division(words: Sequence[Word], *, least: int, anywhere: bool) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,15 +103,21 @@ class Played:
         return found
 
 
+async def in_time(sound: NDArray[np.float32], begun: float) -> AsyncIterator[NDArray[np.float32]]:
+    """The sound and the rest behind it in frames, each once it was spoken; what is late, at once."""
+    whole = np.concatenate([sound, np.zeros(round(REST_S * SAMPLE_RATE_HZ), np.float32)])
+    size = round(FRAME_S * SAMPLE_RATE_HZ)
+    for at in range(0, len(whole), size):
+        due = begun + min(at + size, len(whole)) / SAMPLE_RATE_HZ
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        yield whole[at : at + size]
+
+
 async def play(clip: Clip, listener: Listener) -> Played:
     """At the speed of speech: what is late waits, as it would at a socket."""
-    sound = np.concatenate([clip.sound, np.zeros(round(REST_S * SAMPLE_RATE_HZ), np.float32)])
-    played, size = Played(clip), round(FRAME_S * SAMPLE_RATE_HZ)
-    begun = time.perf_counter()
-    for at in range(0, len(sound), size):
-        due = begun + min(at + size, len(sound)) / SAMPLE_RATE_HZ
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        played.events += [(time.perf_counter() - begun, one) for one in await listener.hear(sound[at : at + size])]
+    played, begun = Played(clip), time.perf_counter()
+    async for frame in in_time(clip.sound, begun):
+        played.events += [(time.perf_counter() - begun, one) for one in await listener.hear(frame)]
     played.events += [(time.perf_counter() - begun, one) for one in await listener.finish()]
     return played
 

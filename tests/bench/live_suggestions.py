@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core import bootstrap
 from core.engines import embeddings
@@ -27,7 +28,7 @@ from core.live.suggest.suggester import Shelf
 from core.ports import SAMPLE_RATE_HZ, Side
 from core.settings import Settings, configs_dir
 from tests.bench.harness import servers
-from tests.bench.live_audio import FRAME_S, REST_S
+from tests.bench.live_audio import in_time
 from tests.bench.suggest import tenant_with_handbooks
 
 CUSTOMER = 1  # channel of the demo calls
@@ -67,10 +68,9 @@ async def _played(engine: StreamingWhisper, settings: Settings) -> Helped:
     return helped
 
 
-async def _hear(ear: Listener, mind: LiveMind, pcm: np.ndarray, helped: Helped) -> None:
+async def _hear(ear: Listener, mind: LiveMind, pcm: NDArray[np.int16], helped: Helped) -> None:
     """As a host does it: hearing goes on while what was heard is thought about."""
-    sound = np.concatenate([pcm.astype(np.float32) / 32768, np.zeros(round(REST_S * SAMPLE_RATE_HZ), np.float32)])
-    size, begun = round(FRAME_S * SAMPLE_RATE_HZ), time.perf_counter()
+    begun = time.perf_counter()
     thoughts: asyncio.Queue[tuple[float, Heard] | None] = asyncio.Queue()
 
     async def think() -> None:
@@ -85,10 +85,8 @@ async def _hear(ear: Listener, mind: LiveMind, pcm: np.ndarray, helped: Helped) 
                 helped.after_text.append(now_s - text_s)
 
     thinking = asyncio.create_task(think())
-    for at in range(0, len(sound), size):
-        due = begun + min(at + size, len(sound)) / SAMPLE_RATE_HZ
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        _put(thoughts, begun, await ear.hear(sound[at : at + size]))
+    async for frame in in_time(pcm.astype(np.float32) / 32768, begun):
+        _put(thoughts, begun, await ear.hear(frame))
     _put(thoughts, begun, await ear.finish())
     thoughts.put_nowait(None)
     await thinking

@@ -39,6 +39,10 @@ class Entry:
     vector: NDArray[np.float32] | None = None
 
 
+def starter_languages() -> list[str]:
+    return sorted(path.stem for path in (configs_dir() / "playbook").glob("*.yaml"))
+
+
 @functools.cache
 def starter(language: str) -> tuple[Entry, ...]:
     """`configs/playbook/<language>.yaml`, without vectors."""

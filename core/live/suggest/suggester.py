@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +15,7 @@ from core.kit.ids import new_id
 from core.knowledge.search import Answer
 from core.live.playbook import repository as playbook
 from core.live.playbook.battlecards import Battlecard, battlecard
-from core.live.playbook.entries import Entry, starter, with_vectors
+from core.live.playbook.entries import Entry, starter, starter_languages, with_vectors
 from core.live.suggest import feedback, repository
 from core.live.suggest.candidates import Candidate, Cause, SuggestionKind, candidates, causes
 from core.live.suggest.earlier import CALLS, LeftOpen, left_open, reminders
@@ -61,10 +62,17 @@ class Shelf:
         self.answers = Answers(db, hot)
         self.rephraser = rephraser
         self._starters: dict[str, tuple[Entry, ...]] = {}
+        self._loading = asyncio.Lock()
+
+    async def warm(self) -> None:
+        """The starter playbooks take seconds to embed: not while the first customer speaks."""
+        for language in starter_languages():
+            await self.starter(language)
 
     async def starter(self, language: str) -> tuple[Entry, ...]:
-        if language not in self._starters:
-            self._starters[language] = await with_vectors(starter(language), self.embedder)
+        async with self._loading:
+            if language not in self._starters:
+                self._starters[language] = await with_vectors(starter(language), self.embedder)
         return self._starters[language]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from core.live.turns import agreed, division, is_whole
@@ -33,7 +35,13 @@ def test_what_both_begin_with_is_agreed_but_not_at_the_edge_nor_in_doubt() -> No
     ],
 )
 def test_a_turn_is_whole_where_it_ends_in_a_sentence_and_not_in_a_word_that_leads_on(text: str, whole: bool) -> None:
-    assert is_whole(text) == whole
+    assert is_whole(words(text), sure=0.6) == whole
+
+
+def test_what_was_hardly_understood_is_not_whole() -> None:
+    assert not is_whole(words("Reply to you.", confidence=0.5), sure=0.6)
+    *clear, doubtful = words("The price is high.")
+    assert is_whole([*clear, replace(doubtful, confidence=0.3)], sure=0.6)
 
 
 def test_a_long_turn_is_divided_at_its_last_sentence_or_late_at_the_widest_gap() -> None:

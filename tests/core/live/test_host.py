@@ -47,10 +47,10 @@ async def store(settings: Settings) -> AsyncIterator[LiveStore]:
 def new_host(api: Api, store: LiveStore) -> Callable[..., LiveHost]:
     services = api.services
 
-    def make(name: str = "one", ear: Any = fake_ear) -> LiveHost:
+    def make(name: str = "one", ear: Any = fake_ear, **more: Any) -> LiveHost:
         parts = making(
             services.db, services.objects, services.limits, services.may_record, services.settings.calls,
-            ear=ear, mind=fake_mind,
+            ear=ear, mind=fake_mind, **more,
         )  # fmt: skip
         return LiveHost(name, store, parts, QUICK, SystemClock())
 
@@ -239,6 +239,48 @@ async def test_no_more_sessions_than_can_be_heard(api: Api, ana: Client, store: 
     assert await store.running() == [first.session]
     with pytest.raises(Unavailable):
         await door.admit(new())
+
+
+async def test_what_the_first_session_would_wait_for_is_loaded_before_it_comes(
+    new_host: Callable[..., LiveHost],
+) -> None:
+    warmed = asyncio.Event()
+
+    async def warm() -> None:
+        warmed.set()
+
+    async with running(new_host(warm=warm)), asyncio.timeout(5):
+        await warmed.wait()
+
+
+async def test_a_host_that_could_not_be_warmed_holds_sessions_all_the_same(
+    api: Api, ana: Client, store: LiveStore, new_host: Callable[..., LiveHost]
+) -> None:
+    async def warm() -> None:
+        raise Unavailable("no embedder")
+
+    session = (await opened(api, ana, store)).session
+    async with running(new_host(warm=warm)):
+        assert (await told(store, session, until="session_started"))[0]["session"] == str(session)
+
+
+async def test_nobody_more_is_let_in_while_what_hears_is_as_busy_as_it_may_be(
+    api: Api, ana: Client, store: LiveStore, new_host: Callable[..., LiveHost]
+) -> None:
+    me = (await ana.get("/v1/me")).json()
+    new = lambda: facts(UUID(me["tenant_id"]), UUID(me["id"]))  # noqa: E731
+    busy = False
+    host = new_host(is_full=lambda: busy)
+    door = LiveDoor(store, QUICK, host)
+    session = (await opened(api, ana, store)).session
+    async with running(host):
+        await told(store, session, until="session_started")
+        busy = True
+        assert host.most() == 1
+        with pytest.raises(Unavailable, match="as can be heard"):
+            await door.admit(new())
+        busy = False
+        assert host.most() == QUICK.sessions_per_host
 
 
 async def test_what_cannot_be_kept_going_becomes_a_call_all_the_same(
