@@ -29,7 +29,7 @@ async def test_pressure_rises_in_steps_with_slow_answers_and_falls_later_than_it
     slow = Slow()
     gauge = Gauge(slow, now=lambda: slow.now_s)
     levels = []
-    for takes_s in (0.1, 0.8, 2.0, 0.7, 0.55, 0.1):
+    for takes_s in (0.1, 1.1, 2.4, 1.0, 0.75, 0.1):
         slow.takes_s = takes_s
         for _ in range(40):
             await gauge.decode(WINDOW)
