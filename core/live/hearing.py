@@ -40,7 +40,7 @@ class HearingSettings:
     silence: float = 0.35  # and below which it is none
     onset_blocks: int = 3  # of speech in the last five begin an utterance
     lead_s: float = 0.35  # of sound before it belongs to it
-    guess_s: float = 0.2  # of silence after which the end is decoded, in case it is one
+    guess_s: float = 0.19  # of silence after which the end is decoded, in case it is one
     end_s: float = 0.5  # of silence that ends a turn whose text is whole
     whole_sure: float = 0.6  # mean confidence below which no text is whole: what was misheard goes on more often
     open_end_s: float = 1.1  # the same, where it seems to go on

@@ -23,11 +23,11 @@ DATA = Path(os.environ.get("SALESEDGE_DATA", "../shared/data"))
 def line(
     name: str, metric: str, value: float, unit: str, peer: str, peer_value: float, *, more_is_better: bool
 ) -> None:
-    """One result. `ratio` above 1 means better than the peer."""
-    ratio = value / peer_value if more_is_better else peer_value / value
+    """One result. `ratio` above 1 means better than the peer; null where it would divide by nothing."""
+    over, under = (value, peer_value) if more_is_better else (peer_value, value)
     told = {
         "name": name, "metric": metric, "value": round(value, 4), "unit": unit, "peer": peer,
-        "peer_value": round(peer_value, 4), "ratio": round(ratio, 3),
+        "peer_value": round(peer_value, 4), "ratio": round(over / under, 3) if under else None,
     }  # fmt: skip
     print(json.dumps(told), flush=True)
 
