@@ -42,8 +42,8 @@ class HearingSettings:
     lead_s: float = 0.35  # of sound before it belongs to it
     guess_s: float = 0.19  # of silence after which the end is decoded, in case it is one
     end_s: float = 0.5  # of silence that ends a turn whose text is whole
-    whole_sure: float = 0.6  # mean confidence below which no text is whole: what was misheard goes on more often
     open_end_s: float = 1.1  # the same, where it seems to go on
+    whole_sure: float = 0.6  # mean confidence below which no text is whole: what was misheard goes on more often
     sure: float = 0.7  # words of less confidence are not agreed, nor what follows them
     edge_s: float = 1.0  # words that end so near to the edge of the sound are not agreed yet
     divide_s: float = 10.0  # a turn that is longer is divided at a sentence

@@ -29,7 +29,7 @@ def making(
     db: Database, objects: ObjectStore, limits: Limits, may_record: MayRecord, calls: CallSettings, *, ear: MakeEars,
     mind: MakeMind, is_full: Callable[[], bool] = lambda: False, warm: Callable[[], Awaitable[None]] | None = None,
 ) -> Making:  # fmt: skip
-    """`ear` and `mind`: how each session hears and understands."""
+    """`ear` and `mind`: how each session hears and understands; the others as of `Making`."""
     how = Ending(db, objects, limits, may_record, calls)
 
     def recording(facts: Facts, settled: int) -> Recording:
