@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
     """What a window seems to say: words in order, with times from the window's start; those that were given as agreed
-    come first, spelled as they were."""
+    come first, spelled as they were. `waited_s`: how long the window waited for others before it was heard."""
 
     language: str
     words: tuple[Word, ...]
+    waited_s: float = 0.0
 
 
 class StreamTranscriber(Protocol):
@@ -27,11 +28,11 @@ class StreamTranscriber(Protocol):
 
     async def decode(
         self, window: NDArray[np.float32], *, language: str | None = None, prompt: str = "", agreed: str = "",
-        hints: Sequence[str] = (),
+        hints: Sequence[str] = (), urgent: bool = False,
     ) -> Hypothesis:  # fmt: skip
         """`window`: float32 (samples,) in [-1, 1], mono, 16 kHz, at most 30 s. `language` None: detect it. `prompt`:
         what was said before the window. `agreed`: what the window begins with, words with one space between. `hints`:
-        names to expect."""
+        names to expect. `urgent`: somebody waits for it, as speech has ended; it goes before what can wait a little."""
         ...
 
 

@@ -35,6 +35,7 @@ _STEP = 100  # few sizes, so that windows of one size share a pass
 _SILENCE = 50
 _TOKENS_PER_S, _TOKENS_MORE = 8, 12  # nobody speaks faster
 _PROMPT_TOKENS, _PROMPT_STEP = 48, 8  # a pass needs prompts of one length: few lengths
+_PATIENCE_S = 0.5  # what is not urgent waits so much longer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,49 +197,62 @@ def make(models: ModelSettings, *, most: int) -> SharedTranscriber:
     return SharedTranscriber(engine, most=most)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    job: Job
+    answer: asyncio.Future[Hypothesis]
+    at_s: float
+    due_s: float
+
+
 class SharedTranscriber:
-    """A `StreamTranscriber` of many sessions around one engine: windows that wait for it share its next pass."""
+    """A `StreamTranscriber` of many sessions around one engine: windows that wait for it share its next pass, those
+    that are due first (earliest deadline first: Liu and Layland, JACM 20(1), 1973)."""
 
     def __init__(self, engine: StreamingWhisper, *, most: int = 4) -> None:
         """`most`: windows in one pass."""
         self._engine = engine
         self._most = most
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="live-stt")
-        self._waiting: list[tuple[Job, asyncio.Future[Hypothesis]]] = []
+        self._waiting: list[_Asked] = []
         self._working: asyncio.Task[None] | None = None
 
     async def decode(
         self, window: NDArray[np.float32], *, language: str | None = None, prompt: str = "", agreed: str = "",
-        hints: Sequence[str] = (),
+        hints: Sequence[str] = (), urgent: bool = False,
     ) -> Hypothesis:  # fmt: skip
         job = self._engine.prepare(Request(window, language, prompt, agreed, tuple(hints)))
-        answer: asyncio.Future[Hypothesis] = asyncio.get_running_loop().create_future()
-        self._waiting.append((job, answer))
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        asked = _Asked(job, loop.create_future(), now_s, now_s + (0.0 if urgent else _PATIENCE_S))
+        self._waiting.append(asked)
         if self._working is None or self._working.done():
             self._working = asyncio.create_task(self._work())
-        return await answer
+        return await asked.answer
 
     async def _work(self) -> None:
-        """Until nobody waits: who waits longest, and those of his kind."""
+        """Until nobody waits: what is due first, and those of its kind."""
         while self._waiting:
-            kind = self._waiting[0][0].kind
-            now = [one for one in self._waiting if one[0].kind == kind][: self._most]
+            self._waiting.sort(key=lambda one: one.due_s)
+            kind = self._waiting[0].job.kind
+            now = [one for one in self._waiting if one.job.kind == kind][: self._most]
             for one in now:
                 self._waiting.remove(one)
             # Some who asked may be gone.
-            await self._answer([one for one in now if not one[1].done()])
+            await self._answer([one for one in now if not one.answer.done()])
 
-    async def _answer(self, asked: Sequence[tuple[Job, asyncio.Future[Hypothesis]]]) -> None:
-        jobs = [job for job, _ in asked]
-        if not jobs:
+    async def _answer(self, asked: Sequence[_Asked]) -> None:
+        if not asked:
             return
+        loop = asyncio.get_running_loop()
+        begun_s = loop.time()
         try:
-            found = await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.decode, jobs)
+            found = await loop.run_in_executor(self._thread, self._engine.decode, [one.job for one in asked])
         except Exception as error:
-            for _, answer in asked:
-                if not answer.done():
-                    answer.set_exception(error)
+            for one in asked:
+                if not one.answer.done():
+                    one.answer.set_exception(error)
             return
-        for (_, answer), hypothesis in zip(asked, found, strict=True):
-            if not answer.done():
-                answer.set_result(hypothesis)
+        for one, hypothesis in zip(asked, found, strict=True):
+            if not one.answer.done():
+                one.answer.set_result(replace(hypothesis, waited_s=begun_s - one.at_s))

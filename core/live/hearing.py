@@ -46,8 +46,8 @@ class HearingSettings:
     whole_sure: float = 0.6  # mean confidence below which no text is whole: what was misheard goes on more often
     sure: float = 0.7  # words of less confidence are not agreed, nor what follows them
     edge_s: float = 1.0  # words that end so near to the edge of the sound are not agreed yet
-    divide_s: float = 10.0  # a turn that is longer is divided at a sentence
-    late_s: float = 15.0  # and from here on between any two words
+    divide_s: float = 10.0  # a turn that is longer is divided at a sentence that is agreed
+    late_s: float = 15.0  # and from here on between any two words, also those in doubt
     most_s: float = 24.0  # and here even where nothing is agreed
     prompt_s: float = 0.3  # what was said so long before tells what comes: a turn that was divided
 
@@ -62,6 +62,7 @@ class _Turn:
     tail: tuple[Word, ...] = ()  # of the last hypothesis
     decoded: int = 0  # up to where the last hypothesis heard
     guessed: int = -1  # the `voiced` that the last decode in a pause was made for
+    twice: int = 0  # words of the tail that were heard before, and are in doubt
     told: str = ""  # the last partial
 
     @property
@@ -187,11 +188,11 @@ class Listener:
             if (self._at - max(turn.decoded, turn.begin)) / SAMPLE_RATE_HZ < how.steps_s[pressure] * growth:
                 return []
             return await self._decode(turn, guess=False)
-        open_end = silent_s >= how.open_end_s
-        if turn.guessed != turn.voiced and (open_end or (silent_s >= how.guess_s and pressure < LONG_STEPS)):
+        guess_s = how.guess_s if pressure < LONG_STEPS else how.end_s
+        said = []
+        if turn.guessed != turn.voiced and silent_s >= guess_s:
             said = await self._decode(turn, guess=True)
-        else:
-            said = []
+        open_end = silent_s >= how.open_end_s
         whole = turn.guessed == turn.voiced and turns.is_whole(turn.words, sure=how.whole_sure)
         over = open_end or (whole and silent_s >= how.end_s)
         return said + self._final(turn) if over else said
@@ -212,10 +213,11 @@ class Listener:
     async def _decode(self, turn: _Turn, *, guess: bool) -> list[Heard]:
         """A new hypothesis, and what is new by it. `guess`: speech may have ended here."""
         count = len(turn.agreed)
-        words = await self._words(turn)
+        words = await self._words(turn, urgent=guess)
         tail = words[count:]
         edge_s = self._at / SAMPLE_RATE_HZ - self._settings.edge_s
         more = turns.agreed(turn.tail, tail, until_s=edge_s, sure=self._settings.sure)
+        turn.twice = turns.agreed(turn.tail, tail, until_s=edge_s, sure=0.0) - more
         turn.agreed, turn.tail = words[: count + more] or turn.agreed, tail[more:]
         turn.decoded = self._at
         turn.guessed = turn.voiced if guess else -1
@@ -223,7 +225,7 @@ class Listener:
             return self._divided(turn, place)
         return self._news(turn, grown=more > 0)
 
-    async def _words(self, turn: _Turn) -> tuple[Word, ...]:
+    async def _words(self, turn: _Turn, *, urgent: bool) -> tuple[Word, ...]:
         """What the transcriber hears in the turn up to now."""
         before, ended = self._before
         recent = turn.begin - ended <= _samples(self._settings.prompt_s)
@@ -233,6 +235,7 @@ class Listener:
             prompt=before if recent else "",
             agreed=_text(turn.agreed),
             hints=self._hints,
+            urgent=urgent,
         )
         if found.words:
             self._language = self._language or found.language
@@ -262,7 +265,12 @@ class Listener:
         length_s = (self._at - turn.begin) / SAMPLE_RATE_HZ
         if length_s < how.divide_s:
             return None
-        place = turns.division(turn.agreed, least=told, anywhere=length_s >= how.late_s)
+        late = length_s >= how.late_s
+        place = turns.division(turn.agreed, least=told, anywhere=late)
+        if not place and late:
+            # A word in doubt holds up all behind it, and the whole of it is decoded again and again.
+            heard = turn.words[: len(turn.agreed) + turn.twice]
+            place = turns.division(heard, least=max(told, len(turn.agreed)), anywhere=True)
         return place if place or length_s >= how.most_s else None
 
     def _divided(self, turn: _Turn, place: int) -> list[Heard]:
@@ -271,12 +279,13 @@ class Listener:
             final = self._final(replace(turn, voiced=self._at))
             self._turn = following = _Turn(self._at, self._at, decoded=self._at)
         else:
-            said, rest = turn.agreed[:place], turn.agreed[place:]
-            words = (*rest, *turn.tail)
+            said, words = turn.words[:place], turn.words[place:]
+            rest = turn.agreed[place:]
             edge_s = (said[-1].end_s + words[0].start_s) / 2 if words else said[-1].end_s
             begin = min(max(_samples(edge_s), turn.begin), self._at)
             final = self._final(replace(turn, agreed=said, tail=(), voiced=begin))
-            self._turn = following = _Turn(begin, turn.voiced, agreed=rest, tail=turn.tail, decoded=turn.decoded)
+            tail = words[len(rest) :]
+            self._turn = following = _Turn(begin, turn.voiced, agreed=rest, tail=tail, decoded=turn.decoded)
         begun = self._heard("speech_started", "", ())
         return [*final, begun, *self._news(following, grown=bool(following.agreed))]
 

@@ -1,4 +1,4 @@
-"""How far recognition is behind, and so what is left out until it is not."""
+"""How long windows wait for those of others to be heard, and so what is left out until they do not."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_SHARE = 0.2  # of the newest answer in the mean
-_STEPS_S = (0.9, 1.5)  # a mean from which on partials are left out, and most steps
-_BACK = 0.7  # of it must be fallen short of to take them up again: not to and fro
-_FULL_S = 0.9  # a long turn alone takes .85 s (base model, one thread)
-_STALE_S = 5.0  # answers so old tell nothing of now: whoever was too much is gone
+_SHARE = 0.2  # of the newest wait in the mean
+_STEPS_S = (0.1, 0.4)  # a mean from which on partials are left out, and most steps
+_BACK = 0.5  # of it must be fallen short of to take them up again: not to and fro
+_FULL_S = 0.4
+_STALE_S = 5.0  # waits so old tell nothing of now: whoever was too much is gone
 
 
 class Gauge:
-    """A `StreamTranscriber` around another that measures how long its answers take. A host's listeners share one, and
-    take `level` as their pressure."""
+    """A `StreamTranscriber` around another that measures how long windows wait there for others. A host's listeners
+    share one, and take `level` as their pressure. Who is alone never waits, however slow the machine."""
 
     def __init__(self, inner: StreamTranscriber, now: Callable[[], float] = time.monotonic) -> None:
         self._inner = inner
@@ -45,19 +45,21 @@ class Gauge:
 
     async def decode(
         self, window: NDArray[np.float32], *, language: str | None = None, prompt: str = "", agreed: str = "",
-        hints: Sequence[str] = (),
+        hints: Sequence[str] = (), urgent: bool = False,
     ) -> Hypothesis:  # fmt: skip
         if not self._is_fresh():
             self._mean_s = 0.0
-        begun = self._now()
         self._asked += 1
         try:
-            return await self._inner.decode(window, language=language, prompt=prompt, agreed=agreed, hints=hints)
+            found = await self._inner.decode(
+                window, language=language, prompt=prompt, agreed=agreed, hints=hints, urgent=urgent
+            )
         finally:
             self._asked -= 1
             self._answered_s = self._now()
-            self._mean_s += _SHARE * (self._answered_s - begun - self._mean_s)
-            self._level = self._judge()
+        self._mean_s += _SHARE * (found.waited_s - self._mean_s)
+        self._level = self._judge()
+        return found
 
     def _judge(self) -> int:
         for level, limit_s in ((LONG_STEPS, _STEPS_S[1]), (NO_PARTIALS, _STEPS_S[0])):

@@ -182,6 +182,45 @@ async def test_the_end_is_decoded_while_the_pause_may_still_be_none() -> None:
         assert guess_s == pytest.approx(HOW.guess_s, abs=BLOCK / SAMPLE_RATE_HZ)
 
 
+class Doubtful(FakeStreamTranscriber):
+    """Is not sure of one word, for which it holds everything up."""
+
+    def __init__(self, doubted: str) -> None:
+        super().__init__()
+        self._doubted = doubted
+
+    async def decode(self, window: Sound, **more: object) -> Hypothesis:  # type: ignore[override]
+        found = await super().decode(window, **more)  # type: ignore[arg-type]
+        words = [replace(word, confidence=0.2 if word.text == self._doubted else 0.9) for word in found.words]
+        return replace(found, words=tuple(words))
+
+
+async def test_a_long_turn_is_divided_also_behind_a_word_in_doubt() -> None:
+    numbers = range(100, 112)
+    sure = Listener(FakeStreamTranscriber(), FakeMeter(), HOW, side=Side.SELLER, language="en")
+    doubtful = Doubtful("101")
+    ear = Listener(doubtful, FakeMeter(), HOW, side=Side.SELLER, language="en")
+    sound = spoken([(5, [(n, 15) for n in numbers])])
+    finals = of("final", await heard(ear, sound, [700]))
+    assert len(finals) > 1
+    assert max(doubtful.windows) / SAMPLE_RATE_HZ <= HOW.late_s + HOW.steps_s[ALL] + HOW.long_s
+    text = " ".join(one.text for one in finals)
+    assert text == " ".join(one.text for one in of("final", await heard(sure, sound, [700])))
+    assert text == " ".join(map(str, numbers))
+
+
+async def test_the_end_of_a_turn_goes_before_what_can_wait() -> None:
+    class Noting(FakeStreamTranscriber):
+        async def decode(self, window: Sound, *, urgent: bool = False, **more: object) -> Hypothesis:  # type: ignore[override]
+            noted.append(urgent)
+            return await super().decode(window, **more)  # type: ignore[arg-type]
+
+    noted: list[bool] = []
+    ear = Listener(Noting(), FakeMeter(), HearingSettings(), side=Side.SELLER, language="en")
+    await heard(ear, spoken([(5, [(n, 15) for n in range(100, 104)])]), [700])
+    assert noted == [False, False, True]
+
+
 async def test_under_pressure_partials_go_first_and_then_most_of_the_work() -> None:
     sound = spoken([(5, [(n, 12) for n in range(100, 112)])])
     works, finals = [], []
