@@ -2,7 +2,7 @@
 
     speech_started   partial*   stable*   …   final        for each utterance of each side
 
-A partial may be taken back; what is stable stays. Suggestions begin on stable text, storage takes finals only.
+A partial may be taken back; what is stable stays. Suggestions begin on what was heard twice, storage takes finals only.
 """
 
 from __future__ import annotations

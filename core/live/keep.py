@@ -32,6 +32,7 @@ LONG_STEPS = 2  # the highest pressure
 _WAIT_S = 0.5
 _STATE_EVERY = SAMPLE_RATE_HZ // 2  # samples after which the state is written though nothing was said
 _MIND_S = 5.0  # that the understanding may take to come to its end
+_DUE = "due"  # a thought: a suggestion may be made again
 _SOON_S = 60.0  # before a session ends by itself it says so
 
 
@@ -39,8 +40,14 @@ class Mind(Protocol):
     """Understands what is heard, and suggests; `core.live.mind.LiveMind` is one."""
 
     async def take(self, heard: Heard) -> list[wire.Event]:
-        """Stable and final text, in its order."""
+        """Partial, stable and final text, in its order."""
         ...
+
+    def due_s(self) -> float | None:
+        """When `remind` has something to say, in seconds of the sound; None: nothing waits."""
+        ...
+
+    async def remind(self, at_s: float) -> list[wire.Event]: ...
 
     async def ask(self, text: str | None, at_s: float) -> list[wire.Event]: ...
 
@@ -82,6 +89,7 @@ class Keeper:
         self._ending: str | None = None
         self._hurries = False  # to be where the one before was
         self._after = 0  # the last event that was understood
+        self._reminded_s = 0.0
         self._warned: set[str] = set()
         self._thoughts: asyncio.Queue[tuple[int, Any] | None] = asyncio.Queue()
         self.behind_s = 0.0
@@ -95,6 +103,7 @@ class Keeper:
             while self._ending is None:
                 sent = await self._store.sent(self._facts.session, self._cursor, wait_s=_WAIT_S)
                 await (self._take(sent) if sent else self._idle())
+                self._remind()
                 await self._settle()
             self._thoughts.put_nowait(None)
             async with asyncio.timeout(_MIND_S):
@@ -188,6 +197,13 @@ class Keeper:
         if events or self._ending or self._session.heard - self._written >= _STATE_EVERY:
             await self._say(events)
 
+    def _remind(self) -> None:
+        """A suggestion that had to wait does not wait for somebody to speak."""
+        due_s = self._mind.due_s()
+        if due_s is not None and self._reminded_s < due_s <= self._session.at_s:
+            self._reminded_s = due_s
+            self._thoughts.put_nowait((0, _DUE))
+
     async def _hear(self, sound: Any) -> list[wire.Event]:
         self._recording.add(sound)
         return await self._session.hear(sound)
@@ -246,13 +262,13 @@ class Keeper:
     # ── understanding ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _ponder(self, number: int, event: Mapping[str, Any]) -> None:
-        if event["type"] in ("stable", "final"):
+        if event["type"] in ("partial", "stable", "final"):
             self._thoughts.put_nowait((number, heard_of(event)))
 
     async def _think(self) -> None:
         while (thought := await self._thoughts.get()) is not None:
             number, what = thought
-            if isinstance(what, Heard) and what.kind == "stable" and self._newer(what):
+            if isinstance(what, Heard) and what.kind != "final" and self._newer(what):
                 continue
             try:
                 events = await self._understood(what)
@@ -265,14 +281,21 @@ class Keeper:
             except Overtaken:
                 return
 
-    def _newer(self, stable: Heard) -> bool:
-        """More of the same utterance waits behind it."""
+    def _newer(self, heard: Heard) -> bool:
+        """More of the same utterance waits behind it, and makes up for it: a partial does not tell what is stable."""
         waiting = [what for _, what in filter(None, self._thoughts._queue)]  # type: ignore[attr-defined]
-        return any(isinstance(w, Heard) and (w.side, w.utterance) == (stable.side, stable.utterance) for w in waiting)
+        return any(
+            isinstance(w, Heard)
+            and (w.side, w.utterance) == (heard.side, heard.utterance)
+            and (w.kind != "partial" or heard.kind == "partial")
+            for w in waiting
+        )
 
     async def _understood(self, what: Any) -> list[wire.Event]:
         if isinstance(what, Heard):
             return await self._mind.take(what)
+        if what is _DUE:
+            return await self._mind.remind(self._at_s)
         if what.kind == "ask":
             return await self._mind.ask(wire.asked(what.payload), self._at_s)
         await self._mind.feedback(wire.Feedback.model_validate_json(what.payload))
@@ -318,6 +341,6 @@ class Deaf:
 
 
 def heard_of(event: Mapping[str, Any]) -> Heard:
-    """A stable or final event, as it was heard."""
-    words = tuple(Word(**word) for word in event["words"])
+    """A partial, stable or final event, as it was heard."""
+    words = tuple(Word(**word) for word in event.get("words", ()))
     return Heard(event["type"], Side(event["side"]), event["utterance"], event["text"], words, event["at_s"])

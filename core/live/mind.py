@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from core.competitors import repository as competitors
@@ -43,6 +44,14 @@ class LiveMind:
         found = [event for one in await self._understanding.take(heard) for event in told(one)]
         return found + await self._suggested(self._understanding.situation(), heard.at_s)
 
+    def due_s(self) -> float | None:
+        """When what waits for its turn may be said; None: nothing waits."""
+        return self._suggester.due_s if self._suggester.waits(self._understanding.situation()) else None
+
+    async def remind(self, at_s: float) -> list[wire.Event]:
+        """The time has come."""
+        return await self._suggested(self._understanding.situation(), at_s)
+
     async def ask(self, text: str | None, at_s: float) -> list[wire.Event]:
         return await self._suggested(self._understanding.situation().asking(text or ""), at_s)
 
@@ -61,7 +70,7 @@ class LiveMind:
     async def _suggested(self, now: Situation, at_s: float) -> list[wire.Event]:
         # One side may be behind the other: the later of both is now.
         now_s = max(now.at_s, at_s)
-        said = await self._suggester.suggest(now, now_s)
+        said = await self._suggester.suggest(replace(now, at_s=now_s), now_s)
         return [] if said is None else [shown(said, now_s)]
 
 

@@ -1,7 +1,8 @@
 """What is meant by what is said, sentence by sentence, as soon as a sentence is stable.
 
 Competitors' names and words that give an objection away count at once, in the midst of a sentence; what a model has to
-judge waits for its end. What was said is data: it is looked at, and never followed.
+judge waits for its end. What the seller should react to does not wait for a word in doubt before it: it counts once it
+was heard twice. What was said is data: it is looked at, and never followed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID
+
+from rapidfuzz import fuzz
 
 from core.analysis.lexicon import lexicon
 from core.analysis.objections import ANSWER_WORDS, cued_in, raised_in, speaks_to
@@ -34,6 +37,7 @@ _TOLD = (Intention.BUYING_SIGNAL, Intention.REQUEST, Intention.COMMITMENT)
 _WEIGHT = 0.4  # of the newest sentence in the mood
 _RECENT = 8  # moods between which the trend is taken
 _KEPT_SENTENCES = 12  # of what was said last
+_ALIKE = 80.0  # per cent that two sentences have in common that are one, heard twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,13 @@ class _Place:
 
     utterance: int = -1
     read: int = 0  # characters
+    rest: str = ""  # behind them, stable and not whole
     told: list[str] = field(default_factory=list)
+    early: list[tuple[int, str, str, str]] = field(default_factory=list)
+    """Utterance, kind, name and text of what was told before its sentence was stable and whole."""
+    heard: list[str] = field(default_factory=list)  # sentences of the last partial
+    glimpsed: list[str] = field(default_factory=list)  # what its words gave away
+    judged: list[str] = field(default_factory=list)  # sentences that were heard twice, and looked at
     text: str = ""  # since the customer spoke last: what an answer is judged by
 
 
@@ -122,27 +132,54 @@ class Understanding:
         return self._now
 
     async def take(self, heard: Heard) -> list[Understood]:
-        if heard.kind not in ("stable", "final"):
+        if heard.kind == "speech_started":
             return []
         place = self._place(heard)
-        whole, rest = _sentences(heard.text, place.read, final=heard.kind == "final")
-        place.read = len(heard.text) - len(rest)
-        judged = [text for text in whole if heard.side is not Side.SELLER and len(text.split()) >= _LEAST_WORDS]
-        moods = dict(zip(judged, await self._moods.analyze(judged), strict=True)) if judged else {}
         self._now = replace(self._now, at_s=max(self._now.at_s, heard.at_s))
+        if heard.kind == "partial":
+            return await self._early(heard, place)
+        whole, rest = _sentences(heard.text, place.read, final=heard.kind == "final")
+        place.read, place.rest = len(heard.text) - len(rest), rest.strip()
+        moods = await self._judged(heard, whole)
         found = [one for text in whole for one in self._sentence(heard, text, moods.get(text))]
-        if rest.strip():
-            found += self._glance(heard, rest.strip())
         fresh = [one for one in found if self._once(place, one)]
+        fresh += [one for one in self._glance(heard, place.rest) if self._once(place, one, early=True)]
         for one in fresh:
             self._note(one)
-        return fresh + (self._answers(heard, whole) if heard.side is not Side.CUSTOMER else [])
+        # Nobody answers in the same breath.
+        raised = heard.side is Side.UNKNOWN and any(one.kind in ("objection", "question") for one in found)
+        return fresh + ([] if heard.side is Side.CUSTOMER or raised else self._answers(heard, whole))
+
+    async def _early(self, heard: Heard, place: _Place) -> list[Understood]:
+        """What the seller should react to, as soon as two hypotheses say it, with whatever doubt about a word of it."""
+        whole, rest = _sentences(f"{place.rest} {heard.text}".strip(), 0, final=False)
+        twice = [text for text in whole if _among(text, place.heard) and not _among(text, place.judged)]
+        place.heard, place.judged = whole, [*place.judged, *twice]
+        moods = await self._judged(heard, twice)
+        found = [one for text in twice for one in self._meant(heard, text, moods.get(text))]
+        glimpsed = {
+            f"{one.kind}:{one.name}": one for text in (*whole, rest) for one in self._glance(heard, text.strip())
+        }
+        found += [one for key, one in glimpsed.items() if key in place.glimpsed]
+        place.glimpsed = list(glimpsed)
+        fresh = [one for one in found if self._once(place, one, early=True)]
+        for one in fresh:
+            self._note(one)
+        return fresh
 
     def _place(self, heard: Heard) -> _Place:
         place = self._places.setdefault(heard.side.value, _Place())
         if place.utterance != heard.utterance:
-            place.utterance, place.read, place.told = heard.utterance, 0, []
+            # A turn that was divided goes on with what was told early.
+            place.early = [one for one in place.early if one[0] == place.utterance == heard.utterance - 1]
+            place.utterance, place.read, place.rest, place.told = heard.utterance, 0, "", []
+            place.heard, place.glimpsed, place.judged = [], [], []
         return place
+
+    async def _judged(self, heard: Heard, sentences: Sequence[str]) -> dict[str, Mood]:
+        """Moods of the customer's sentences, as far as they say enough."""
+        judged = [text for text in sentences if heard.side is not Side.SELLER and len(text.split()) >= _LEAST_WORDS]
+        return dict(zip(judged, await self._moods.analyze(judged), strict=True)) if judged else {}
 
     # ── one sentence ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -151,23 +188,32 @@ class Understanding:
         if heard.side is Side.SELLER:
             return found
         self._now = replace(self._now, said=(*self._now.said, text)[-_KEPT_SENTENCES:])
-        asks = text.endswith("?") or self._words.questions.search(text) is not None
-        raised = None
+        if mood is not None:
+            found.append(self._mood(heard, text, mood))
+        return found + self._meant(heard, text, mood)
+
+    def _meant(self, heard: Heard, text: str, mood: Mood | None) -> list[Understood]:
+        """The intention, objection or question of a sentence of the customer's: what the seller should react to."""
+        if heard.side is Side.SELLER:
+            return []
         if mood is not None:
             raised = raised_in(text, mood, self._words)
-            found.append(self._mood(heard, text, mood))
-            if mood.intention in _TOLD and mood.intention_confidence >= _SURE and not raised:
-                found.append(_found("intent", heard, mood.intention.value, text, mood.intention_confidence))
-        elif cue := cued_in(text, self._words):
-            raised = (cue, _CUED)
+        else:
+            cue = cued_in(text, self._words)
+            raised = (cue, _CUED) if cue else None
         if raised:
-            found.append(_found("objection", heard, raised[0], text, raised[1]))
-        elif asks:
+            return [_found("objection", heard, raised[0], text, raised[1])]
+        found = []
+        if mood is not None and mood.intention in _TOLD and mood.intention_confidence >= _SURE:
+            found.append(_found("intent", heard, mood.intention.value, text, mood.intention_confidence))
+        if text.endswith("?") or self._words.questions.search(text) is not None:
             found.append(_found("question", heard, QUESTION, text, 0.9 if text.endswith("?") else 0.6))
         return found
 
     def _glance(self, heard: Heard, text: str) -> list[Understood]:
         """What needs no whole sentence."""
+        if not text:
+            return []
         found = self._names(heard, text)
         if heard.side is not Side.SELLER and (kind := cued_in(text, self._words)):
             found.append(_found("objection", heard, kind, text, _CUED))
@@ -187,9 +233,18 @@ class Understanding:
         told = _found("mood", heard, mood.emotion.value, text, mood.valence_confidence)
         return replace(told, valence=round(valence, 3), trend=round(trend, 3))
 
-    def _once(self, place: _Place, one: Understood) -> bool:
-        """A glance told it already, or an utterance says one thing several times."""
-        if one.kind in ("mood", "question", "intent"):
+    def _once(self, place: _Place, one: Understood, *, early: bool = False) -> bool:
+        """It was not told before its sentence was whole, and an utterance does not say one thing several times."""
+        if one.kind == "mood":
+            return True
+        before = next((told for told in place.early if _same(told, one)), None)
+        if before is not None:
+            if not early:
+                place.early.remove(before)
+            return False
+        if early:
+            place.early.append((one.utterance, one.kind, one.name, one.text))
+        if one.kind in ("intent", "question"):
             return True
         key = f"{one.kind}:{one.name}"
         if key in place.told:
@@ -226,7 +281,7 @@ class Understanding:
 
     def _answers(self, heard: Heard, sentences: Sequence[str]) -> list[Understood]:
         """Which of the open things the seller has answered by what he said since."""
-        if not sentences or (heard.side is Side.UNKNOWN and self._now.at_s == _raised_s(self._now)):
+        if not sentences:
             return []
         place = self._places[heard.side.value]
         place.text = f"{place.text} {' '.join(sentences)}".strip()
@@ -264,7 +319,10 @@ class Understanding:
         intents = tuple((str(name), float(at_s)) for name, at_s in now.pop("intents"))
         rest: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in now.items()}
         self._now = Situation(**rest, objections=objections, question=question, competitors=named, intents=intents)
-        self._places = {side: _Place(**place) for side, place in state["places"].items()}
+        self._places = {
+            side: _Place(**{**place, "early": [tuple(one) for one in place["early"]]})
+            for side, place in state["places"].items()
+        }
         self._valences = list(state["valences"])
 
 
@@ -290,7 +348,11 @@ def _found(
     )
 
 
-def _raised_s(now: Situation) -> float:
-    """When the newest open thing came up: nobody answers in the same breath."""
-    waiting = [*now.objections, *([now.question] if now.question else [])]
-    return max((one.at_s for one in waiting), default=-1.0)
+def _same(told: tuple[int, str, str, str], one: Understood) -> bool:
+    _, kind, name, text = told
+    several = kind in ("intent", "question")  # of these a turn may have several
+    return (kind, name) == (one.kind, one.name) and (not several or _among(one.text, [text]))
+
+
+def _among(sentence: str, others: Sequence[str]) -> bool:
+    return any(fuzz.ratio(sentence, other) >= _ALIKE for other in others)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz import fuzz
 
 from core import bootstrap
 from core.engines import embeddings
@@ -36,7 +37,7 @@ CUSTOMER = 1  # channel of the demo calls
 
 @dataclass(frozen=True, slots=True)
 class Helped:
-    """Seconds from the end of each objection or question to what was suggested, and from its text to that."""
+    """Seconds from the end of objections, questions and intentions to what was suggested, and from their text."""
 
     after_speech: list[float]
     after_text: list[float]
@@ -72,16 +73,20 @@ async def _hear(ear: Listener, mind: LiveMind, pcm: NDArray[np.int16], helped: H
     """As a host does it: hearing goes on while what was heard is thought about."""
     begun = time.perf_counter()
     thoughts: asyncio.Queue[tuple[float, Heard] | None] = asyncio.Queue()
+    said: list[tuple[float, Heard, str]] = []
+    finals: list[Heard] = []
 
     async def think() -> None:
         while (thought := await thoughts.get()) is not None:
             text_s, heard = thought
             events = await mind.take(heard)
+            if heard.kind == "final":
+                finals.append(heard)
             now_s = time.perf_counter() - begun
             cause = next((one for one in events if isinstance(one, wire.Objection | wire.Intent)), None)
             # What had to wait for its turn, as one came less than 8 s before, tells nothing of speed.
             if cause is not None and any(isinstance(one, wire.Suggestion | wire.Battlecard) for one in events):
-                helped.after_speech.append(now_s - _end_s(heard, cause.text))
+                said.append((now_s, heard, cause.text))
                 helped.after_text.append(now_s - text_s)
 
     thinking = asyncio.create_task(think())
@@ -90,6 +95,7 @@ async def _hear(ear: Listener, mind: LiveMind, pcm: NDArray[np.int16], helped: H
     _put(thoughts, begun, await ear.finish())
     thoughts.put_nowait(None)
     await thinking
+    helped.after_speech += [now_s - _end_s(finals, heard, sentence) for now_s, heard, sentence in said]
 
 
 def _put(thoughts: asyncio.Queue[tuple[float, Heard] | None], begun: float, said: Sequence[Heard]) -> None:
@@ -97,7 +103,9 @@ def _put(thoughts: asyncio.Queue[tuple[float, Heard] | None], begun: float, said
         thoughts.put_nowait((time.perf_counter() - begun, heard))
 
 
-def _end_s(heard: Heard, sentence: str) -> float:
-    """When the sentence had been spoken."""
-    until = heard.text[: heard.text.index(sentence) + len(sentence)]
-    return heard.words[len(until.split()) - 1].end_s
+def _end_s(finals: Sequence[Heard], heard: Heard, sentence: str) -> float:
+    """When the sentence had been spoken, by the final that holds it: what was heard early may differ in a word."""
+    near = [one for one in finals if one.utterance in (heard.utterance, heard.utterance + 1)]
+    places = [(fuzz.partial_ratio_alignment(sentence, one.text), one) for one in near]
+    place, final = max(((place, one) for place, one in places if place), key=lambda one: one[0].score)
+    return final.words[len(final.text[: place.dest_end].split()) - 1].end_s

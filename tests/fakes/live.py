@@ -16,6 +16,7 @@ from core.live.session import MakeEar, Place
 
 BLOCK = 1_600  # 100 ms
 _END_BLOCKS = 5
+AGAIN_S, AGAIN = 2.0, "about the same"
 
 
 class FakeEar:
@@ -75,14 +76,25 @@ class FakeEar:
 
 
 class FakeMind:
-    """Suggests what was just said in each final; counts what it took."""
+    """Suggests what was just said in each final, and again two seconds later; counts what it took."""
 
     def __init__(self, state: Mapping[str, Any] | None) -> None:
         self.taken: list[str] = list(state["taken"]) if state else []
+        self._due_s: float | None = None
 
     async def take(self, heard: Heard) -> list[wire.Event]:
         self.taken.append(f"{heard.side}:{heard.utterance}:{heard.kind}")
-        return [self._suggestion(heard.text, heard.at_s)] if heard.kind == "final" else []
+        if heard.kind != "final":
+            return []
+        self._due_s = heard.at_s + AGAIN_S
+        return [self._suggestion(heard.text, heard.at_s)]
+
+    def due_s(self) -> float | None:
+        return self._due_s
+
+    async def remind(self, at_s: float) -> list[wire.Event]:
+        self._due_s = None
+        return [self._suggestion("the same", at_s)]
 
     async def ask(self, text: str | None, at_s: float) -> list[wire.Event]:
         return [self._suggestion(text or "anything", at_s, asked=True)]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SuggestionKind = Literal["objection", "technique", "impact_phrase", "question", "battlecard"]
 STALE_S = 30.0  # what came up so long ago is over
+_PASSES_S = 5.0  # and so are an intention and a mood: they want an answer at once or none
 _FADES_S = 15.0
 _FALLING = -0.4  # trend of the mood from which it falls
 _FALLS_FROM_S = 60.0  # of a call: small talk at its beginning is merrier than business
@@ -66,8 +67,12 @@ def causes(now: Situation) -> list[Cause]:
         found.append(Cause("mood:falling", now.at_s, min(1.0, -now.trend), last))
     if now.asked is not None:
         return [*sorted(found, key=lambda one: -one.at_s), Cause("asked", now.at_s, 1.0, last)]
-    fresh = [one for one in found if now.at_s - one.at_s <= STALE_S]
+    fresh = [one for one in found if now.at_s - one.at_s <= _lasts_s(one)]
     return sorted(fresh, key=lambda one: -one.at_s)
+
+
+def _lasts_s(cause: Cause) -> float:
+    return _PASSES_S if cause.trigger.startswith(("intent:", "mood:")) else STALE_S
 
 
 def candidates(

@@ -118,13 +118,19 @@ class Suggester:
         """From when on something may be said unasked, in the time of `suggest`."""
         return 0.0 if self._last_s is None else self._last_s + EVERY_S
 
+    def waits(self, now: Situation) -> bool:
+        """Whether there is something to react to."""
+        return bool(self._fresh(now))
+
+    def _fresh(self, now: Situation) -> list[Cause]:
+        possible = [*causes(now), *reminders(now, self._known.left_open, self._language)]
+        return [one for one in possible if now.asked is not None or _name(one) not in self._served]
+
     async def suggest(self, now: Situation, now_s: float) -> Suggestion | None:
         """`now_s`: seconds, of any clock that only goes forward. None: it is too early, or nothing useful is known."""
         if now.asked is None and now_s < self.due_s:
             return None
-        possible = [*causes(now), *reminders(now, self._known.left_open, self._language)]
-        fresh = [one for one in possible if now.asked is not None or _name(one) not in self._served]
-        found = fresh[:_CAUSES]
+        found = self._fresh(now)[:_CAUSES]
         if not found:
             return None
         best = await self._best(now, found)

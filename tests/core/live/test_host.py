@@ -24,7 +24,7 @@ from core.live.model import LiveSessionRow
 from core.live.store import LiveStore
 from core.settings import Settings
 from tests.core.live.made import facts, frames, pcm, talk
-from tests.fakes.live import fake_ear, fake_mind
+from tests.fakes.live import AGAIN, AGAIN_S, fake_ear, fake_mind
 from tests.support import Api, Client
 
 QUICK = LiveSettings(look_s=0.05, lease_s=0.6, settle_s=1.0)
@@ -114,7 +114,8 @@ async def test_a_session_is_heard_and_becomes_a_call(
     assert events[0]["type"] == "session_started"
     finals = [(e["side"], e["text"]) for e in events if e["type"] == "final"]
     assert finals == [("seller", "w0 w5 w10 w15"), ("customer", "w25 w30 w35"), ("seller", "w40 w45 w50")]
-    assert len([e for e in events if e["type"] == "suggestion"]) == 3
+    suggested = [e["text"] for e in events if e["type"] == "suggestion"]
+    assert [text for text in suggested if text != AGAIN] == [f"about {text}" for _, text in finals]
     over = events[-1]
     call = (await ana.get(f"/v1/calls/{over['call_id']}")).json()
     assert (call["status"], call["channels"], call["duration_s"]) == ("uploaded", 2, pytest.approx(5.5, abs=0.01))
@@ -126,6 +127,21 @@ async def test_a_session_is_heard_and_becomes_a_call(
     assert await api.services.objects.keys(f"{call['id']}") == []
     with pytest.raises(NotFound):
         await store.frame(session, 99, 1, b"\0\0", client_s=30)
+
+
+async def test_a_suggestion_that_had_to_wait_comes_though_nobody_speaks(
+    api: Api, ana: Client, store: LiveStore, new_host: Callable[..., LiveHost]
+) -> None:
+    session = (await opened(api, ana, store)).session
+    sound = pcm(talk("#" * 10 + "." * 40), talk("." * 50))
+    async with running(new_host()):
+        await send(store, session, frames(sound, FRAME))
+        events = await told(store, session, until="final")
+        while len(suggested := [e for e in events if e["type"] == "suggestion"]) < 2:
+            events += await told(store, session, until="suggestion", after=events[-1]["number"])
+    first, second = suggested
+    assert second["text"] == AGAIN
+    assert second["at_s"] >= first["at_s"] + AGAIN_S
 
 
 async def test_killed_hosts_lose_nothing_and_repeat_nothing(

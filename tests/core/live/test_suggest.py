@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -96,6 +97,22 @@ async def test_one_each_eight_seconds_and_each_thing_once(shelf: Shelf) -> None:
     assert told is not None
     assert told.because == "objection:trust"
     assert await talk.suggest(trust, 116.0) is None
+
+
+async def test_it_is_known_whether_anything_waits_for_its_turn(shelf: Shelf) -> None:
+    talk = await opened(shelf)
+    assert not talk.waits(Situation("en"))
+    objects = Situation("en", at_s=10.0, objections=(PRICE,))
+    assert talk.waits(objects)
+    assert await talk.suggest(objects, 10.0) is not None
+    assert not talk.waits(objects)
+
+
+async def test_an_intention_wants_a_reaction_at_once_or_none(shelf: Shelf) -> None:
+    talk = await opened(shelf)
+    said = Situation("en", at_s=10.0, intents=(("buying_signal", 9.0),), said=("I like it.",))
+    assert talk.waits(said)
+    assert not talk.waits(replace(said, at_s=15.0))
 
 
 async def test_what_is_over_is_left_alone(shelf: Shelf) -> None:

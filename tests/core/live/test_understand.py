@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,6 +28,17 @@ def heard(text: str, kind: Kind = "final", side: Side = Side.CUSTOMER, utterance
     return Heard(kind, side, utterance, text, (), at_s)
 
 
+def partial(text: str, utterance: int = 0, side: Side = Side.CUSTOMER, at_s: float = 1.0) -> Heard:
+    return Heard("partial", side, utterance, text, (), at_s)
+
+
+async def twice(mind: Understanding, *texts: str, **more: Any) -> list[Understood]:
+    """What comes of partials of which the second says what the first said."""
+    first, second = texts if len(texts) == 2 else (texts[0], texts[0])
+    assert await mind.take(partial(first, **more)) == []
+    return await mind.take(partial(second, **more))
+
+
 def told(found: Sequence[Understood], *kinds: str) -> list[tuple[str, str]]:
     return [(one.kind, one.name) for one in found if one.kind != "mood" and (not kinds or one.kind in kinds)]
 
@@ -46,7 +58,7 @@ class Judged:
 async def test_what_is_not_agreed_on_yet_says_nothing() -> None:
     mind = understanding()
     for kind in ("speech_started", "partial"):
-        assert await mind.take(heard("We use Pipedrive, it is too expensive.", kind)) == []
+        assert await mind.take(heard("We use Pipedrive, it is too expensive. How long?", kind)) == []
 
 
 async def test_an_objection_is_heard_before_its_sentence_ends_and_only_once() -> None:
@@ -58,6 +70,72 @@ async def test_an_objection_is_heard_before_its_sentence_ends_and_only_once() ->
     assert told(await mind.take(heard("Well, this is too expensive for us."))) == []
     [waits] = mind.situation().objections
     assert (waits.name, waits.at_s) == ("price", 1.0)
+
+
+async def test_what_was_heard_twice_does_not_wait_for_a_word_in_doubt() -> None:
+    mind = understanding()
+    await mind.take(heard("Honestly,", "stable"))
+    first = "thus is too expensive. How long does it take? We use Pipedrive"
+    early = await twice(mind, first, "this is too expensive. How long does it take? We use Pipedrive now", at_s=2.0)
+    assert sorted(told(early)) == [("competitor", "Pipedrive"), ("objection", "price"), ("question", "question")]
+    assert not any(one.kind == "mood" for one in early)
+    assert mind.situation().question is not None
+    assert mind.situation().said == ()
+    assert await mind.take(partial("this is too expensive. How long does it take? We use Pipedrive now.")) == []
+    late = await mind.take(heard("Honestly, this was too expensive. How long did it take? We use Pipedrive now."))
+    assert told(late) == []
+    assert any(one.kind == "mood" for one in late)
+    assert len(mind.situation().said) == 3
+
+
+async def test_what_was_told_early_is_not_told_again_where_its_turn_is_divided() -> None:
+    mind = understanding()
+    await twice(mind, "Yes, go on. This is too expensive. How long does it take?")
+    assert told(await mind.take(heard("Yes, go on."))) == []
+    assert told(await mind.take(heard("This is too expensive. How long does it take?", utterance=1))) == []
+    assert told(await mind.take(heard("Too expensive. How long does it take?", utterance=2))) == [
+        ("objection", "price"), ("question", "question"),
+    ]  # fmt: skip
+
+
+async def test_two_questions_in_one_turn_are_two() -> None:
+    mind = understanding()
+    found = [
+        await twice(mind, "How long does it take?"),
+        await twice(mind, "How long does it take? What does it cost?"),
+    ]
+    found.append(await mind.take(heard("How long does it take? What does it cost? Where are you?")))
+    assert [len(told(one)) for one in found] == [1, 1, 1]
+
+
+async def test_an_intention_is_told_early_and_once() -> None:
+    mind = Understanding(Judged(Intention.BUYING_SIGNAL), [], language="en")
+    assert told(await twice(mind, "I like it very much. And", "I liked it very much. And how")) == [
+        ("intent", "buying_signal")
+    ]
+    assert told(await mind.take(heard("I like it very much."))) == []
+
+
+async def test_the_model_is_asked_once_about_what_is_heard_over_and_over() -> None:
+    judged = Judged(Intention.INFORMATION)
+    mind = Understanding(judged, [], language="en")
+    for text in (
+        "It costs a lot",
+        "It costs a lot. We are",
+        "It cost a lot. We are twelve.",
+        "It costs a lot. We are twelve. And",
+    ):
+        await mind.take(partial(text))
+    assert judged.asked == ["It cost a lot.", "We are twelve."]
+
+
+async def test_nobody_answers_himself_where_it_is_not_known_who_speaks() -> None:
+    mind = understanding()
+    asked = "How long does it take until all of this works for a team of twelve people?"
+    assert told(await twice(mind, asked, side=Side.UNKNOWN)) == [("question", "question")]
+    assert told(await mind.take(heard(asked, side=Side.UNKNOWN, at_s=5.0))) == []
+    answer = heard("It takes two weeks at most, and then your whole team works.", "final", Side.UNKNOWN, 1, 9.0)
+    assert told(await mind.take(answer)) == [("answered", "question")]
 
 
 async def test_an_objection_that_only_the_model_sees_waits_for_the_end_of_its_sentence() -> None:
@@ -146,7 +224,9 @@ SPOKEN = ["It", "is", "too", "expensive.", "no", "We", "use", "Pipe", "Drive", "
     st.integers(0, 6),
 )
 async def test_nothing_is_said_twice_and_a_move_changes_nothing(words: list[str], cuts: list[int], moved: int) -> None:
-    steps = [heard(" ".join(words[:cut]), "stable") for cut in sorted(cuts)] + [heard(" ".join(words))]
+    parts = [(" ".join(words[:cut]), " ".join(words[cut:])) for cut in sorted(cuts)]
+    steps = [step for stable, tail in parts for step in (heard(stable, "stable"), partial(tail), partial(tail))]
+    steps.append(heard(" ".join(words)))
     stays, first = understanding(), understanding()
     alone = [await stays.take(step) for step in steps]
     found = []
