@@ -126,6 +126,7 @@ class Understanding:
         self._words = lexicon(language)
         self._places: dict[str, _Place] = {}
         self._valences: list[float] = []
+        self._found: dict[str, Mood] = {}  # of the sentences of late: most are heard early, and again when stable
         self._now = Situation(language)
 
     def situation(self) -> Situation:
@@ -178,8 +179,14 @@ class Understanding:
 
     async def _judged(self, heard: Heard, sentences: Sequence[str]) -> dict[str, Mood]:
         """Moods of the customer's sentences, as far as they say enough."""
-        judged = [text for text in sentences if heard.side is not Side.SELLER and len(text.split()) >= _LEAST_WORDS]
-        return dict(zip(judged, await self._moods.analyze(judged), strict=True)) if judged else {}
+        if heard.side is Side.SELLER:
+            return {}
+        texts = [text for text in sentences if len(text.split()) >= _LEAST_WORDS]
+        new = [text for text in texts if text not in self._found]
+        fresh = dict(zip(new, await self._moods.analyze(new), strict=True)) if new else {}
+        moods = {text: fresh[text] if text in fresh else self._found[text] for text in texts}
+        self._found = dict(list({**self._found, **moods}.items())[-_KEPT_SENTENCES:])
+        return moods
 
     # ── one sentence ─────────────────────────────────────────────────────────────────────────────────────────────────
 

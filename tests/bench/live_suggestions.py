@@ -95,7 +95,7 @@ async def _hear(ear: Listener, mind: LiveMind, pcm: NDArray[np.int16], helped: H
     _put(thoughts, begun, await ear.finish())
     thoughts.put_nowait(None)
     await thinking
-    helped.after_speech += [now_s - _end_s(finals, heard, sentence) for now_s, heard, sentence in said]
+    helped.after_speech.extend(now_s - _end_s(finals, heard, sentence) for now_s, heard, sentence in said)
 
 
 def _put(thoughts: asyncio.Queue[tuple[float, Heard] | None], begun: float, said: Sequence[Heard]) -> None:

@@ -126,7 +126,8 @@ async def test_the_model_is_asked_once_about_what_is_heard_over_and_over() -> No
         "It costs a lot. We are twelve. And",
     ):
         await mind.take(partial(text))
-    assert judged.asked == ["It cost a lot.", "We are twelve."]
+    await mind.take(heard("It costs a lot. We are twelve."))
+    assert judged.asked == ["It cost a lot.", "We are twelve.", "It costs a lot."]
 
 
 async def test_nobody_answers_himself_where_it_is_not_known_who_speaks() -> None:
