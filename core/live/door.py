@@ -21,10 +21,13 @@ class LiveDoor:
         self._running: asyncio.Task[None] | None = None
 
     async def admit(self, facts: Facts) -> None:
-        """Open a session. Raises `Unavailable` where all hosts have as many as they can hear in time."""
+        """Open a session. Raises `Unavailable` where no host is there, or all have as many as they can hear in time."""
         self.wake()
+        most = await self._most()
+        if most is None:
+            raise Unavailable("What hears live sessions is starting. Try again in some seconds.", retryAfter=5)
         await self.store.open(facts.session, facts.model_dump(mode="json"), client_s=self.settings.resumable_s)
-        if not await self.store.admit(facts.session, await self._most()):
+        if not await self.store.admit(facts.session, most):
             await self.store.forget(facts.session)
             raise Unavailable(
                 "As many live sessions are running as can be heard in time. Try again in a minute, or record the call "
@@ -37,10 +40,12 @@ class LiveDoor:
         if self.host is not None and (self._running is None or self._running.done()):
             self._running = asyncio.create_task(self.host.run())
 
-    async def _most(self) -> int:
+    async def _most(self) -> int | None:
+        """None: no host is there."""
         if self.host is not None:
             return self.host.most()
-        return sum(int(host["most"]) for host in (await self.store.hosts()).values())
+        hosts = (await self.store.hosts()).values()
+        return sum(int(host["most"]) for host in hosts) if hosts else None
 
     async def close(self) -> None:
         if self._running is not None:

@@ -215,7 +215,7 @@ async def test_what_a_killed_member_held_is_done_once_by_another(bench: Bench, s
 
 
 async def test_an_event_that_kills_its_process_is_parked_in_the_end(bench: Bench, settings: Settings) -> None:
-    bench.settings = bench.settings.model_copy(update={"max_attempts": 2, "lease_s": 0.1})
+    bench.settings = bench.settings.model_copy(update={"max_attempts": 2, "lease_s": 1.0})
     bench.with_reactions(WRITE)
     [event] = await bench.emit(tenant := new_id())
     for _ in range(2):

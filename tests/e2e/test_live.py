@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from actors.live_host import live_reports
 from core.live import wire
 from core.live.client import LiveClient
+from core.live.store import LiveStore
 from core.settings import configs_dir
 from tests.e2e.house import House, User, wait
 
@@ -64,6 +65,16 @@ async def talk(house: House, user: User, sound: NDArray[np.int16], *, kill_s: fl
     return found
 
 
+async def hosts(house: House) -> dict[str, Any]:
+    """That hear sessions by now."""
+    assert house.settings.redis.url is not None
+    store = LiveStore(house.settings.redis.url.get_secret_value())
+    try:
+        return await store.hosts()
+    finally:
+        await store.close()
+
+
 def reached(at_s: float) -> bool:
     return time.monotonic() >= at_s
 
@@ -75,6 +86,7 @@ def kill_holder(house: House) -> None:
 
 def test_a_killed_host_and_a_cut_connection_lose_nothing(house: House) -> None:
     user = house.tenant()
+    wait(lambda: bool(asyncio.run(hosts(house))))
     sound = demo(0, 40)
     found = asyncio.run(talk(house, user, sound, kill_s=14, cut_s=27))
     events = [event for _, event in found["events"]]

@@ -41,7 +41,7 @@ class Oracle(Protocol):
 class EngineOracle:
     """The engine. For a follow-up it is asked in that context; where it has no model for that, for the forecast."""
 
-    def __init__(self, predictor: Predictor, inputs: DealInputs, *, patience_s: float = 5.0) -> None:
+    def __init__(self, predictor: Predictor, inputs: DealInputs, *, patience_s: float = 10.0) -> None:
         self._predictor = predictor
         self._inputs = inputs
         self._patience_s = patience_s
