@@ -1,5 +1,5 @@
-"""How many sessions at once this machine bears, with as many replicas of the model as the profile `cpu` allows: as many
-as have a p95 of end of speech to final under 1.5 s. Goals are for the tiny English model: BENCH_LIVE_MODEL names its
+"""How many sessions at once one model and one thread bear, in passes as the profile `cpu` has them: the most for which
+the p95 of end of speech to final stays under 1.5 s. Goals are for the tiny English model: BENCH_LIVE_MODEL names its
 folder."""
 
 from __future__ import annotations
@@ -7,18 +7,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from core.engines.streaming_stt import SharedTranscriber, StreamingWhisper
 from core.engines.vad import SileroMeter
 from core.live.hearing import Listener
 from core.live.pressure import Gauge
 from core.ports import Side
-from core.ports_live import Hypothesis
 from core.settings import placement
 from tests.bench import live_audio
 from tests.bench.harness import line, quantile
@@ -31,12 +25,11 @@ GOAL = 4
 
 
 def run() -> None:
-    how = placement("cpu").live_stt
-    engines = [StreamingWhisper(live_audio.model()) for _ in range(how.max_replicas)]
+    engine, batch = StreamingWhisper(live_audio.model()), placement("cpu").live_stt.batch
     clips = live_audio.chosen("asr_en", 24)
     borne = 0
     for sessions in ROUNDS:
-        p95_s = asyncio.run(_p95_s(Replicas(engines, how.batch), clips, sessions))
+        p95_s = asyncio.run(_p95_s(SharedTranscriber(engine, most=batch), clips, sessions))
         print(f"# live_load: {sessions} sessions, p95 {p95_s:.2f} s", flush=True)
         if p95_s >= LIMIT_S:
             break
@@ -44,25 +37,9 @@ def run() -> None:
     line("live_load", "sessions", borne, "sessions", f"goal, load {os.getloadavg()[0]:.1f}", GOAL, more_is_better=True)
 
 
-class Replicas:
-    """Asks the one that was asked for less, as Serve's router does."""
-
-    def __init__(self, engines: Sequence[StreamingWhisper], batch: int) -> None:
-        self._all = [SharedTranscriber(engine, most=batch) for engine in engines]
-        self._asked = [0] * len(engines)
-
-    async def decode(self, window: NDArray[np.float32], **how: Any) -> Hypothesis:
-        chosen = min(range(len(self._all)), key=self._asked.__getitem__)
-        self._asked[chosen] += 1
-        try:
-            return await self._all[chosen].decode(window, **how)
-        finally:
-            self._asked[chosen] -= 1
-
-
-async def _p95_s(replicas: Replicas, clips: list[Clip], sessions: int) -> float:
-    """All share what hears, and begin one after another."""
-    gauge = Gauge(replicas)
+async def _p95_s(transcriber: SharedTranscriber, clips: list[Clip], sessions: int) -> float:
+    """All share a model, as they do on a replica, and begin one after another."""
+    gauge = Gauge(transcriber)
     source = itertools.cycle(clips)
 
     def listen(clip: Clip) -> Listener:
