@@ -174,6 +174,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_STATS_PORT": free_port(),
         "RAY_SERVE_HAPROXY_METRICS_PORT": free_port(),
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": 60,  # a busy machine is slow to start it
+        "RAY_worker_niceness": 0,  # Ray's 15 makes a running call wait for whatever else the machine does
         "RAY_USAGE_STATS_ENABLED": 0,
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": 0,
         "RAY_DEDUP_LOGS": 0,

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 BLOCK = 512
 """Samples between two decisions: 32 ms."""
 
-ALL, NO_PARTIALS, LONG_STEPS = 0, 1, 2
-"""How much is left out under load."""
+ALL, NO_PARTIALS, LONG_STEPS, NO_DECODES = 0, 1, 2, 3
+"""How much is left out: under load, and of sound that another heard before, of which only the place is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +181,10 @@ class Listener:
         turn, how = self._turn, self._settings
         if share >= how.silence:
             turn.voiced = self._at
-        silent_s = (self._at - turn.voiced) / SAMPLE_RATE_HZ
         pressure = self._pressure()
+        if pressure == NO_DECODES:
+            return []
+        silent_s = (self._at - turn.voiced) / SAMPLE_RATE_HZ
         if silent_s == 0:
             growth = max(1.0, (self._at - turn.begin) / SAMPLE_RATE_HZ / how.long_s)
             if (self._at - max(turn.decoded, turn.begin)) / SAMPLE_RATE_HZ < how.steps_s[pressure] * growth:

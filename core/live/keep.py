@@ -28,8 +28,9 @@ from core.ports import SAMPLE_RATE_HZ, Clock, Side, Word
 
 log = logger("live")
 HEARING, MIND = "hearing", "mind"
-LONG_STEPS = 2  # the highest pressure
+LONG_STEPS, NO_DECODES = 2, 3  # of `core.live.hearing`
 _WAIT_S = 0.5
+_LATE_S = 1.5  # sound so old is caught up with in long steps
 _STATE_EVERY = SAMPLE_RATE_HZ // 2  # samples after which the state is written though nothing was said
 _MIND_S = 5.0  # that the understanding may take to come to its end
 _DUE = "due"  # a thought: a suggestion may be made again
@@ -87,7 +88,7 @@ class Keeper:
         self._cursor = "0-0"
         self._written = 0
         self._ending: str | None = None
-        self._hurries = False  # to be where the one before was
+        self._catching_up = 0  # how much is left out for it
         self._after = 0  # the last event that was understood
         self._reminded_s = 0.0
         self._warned: set[str] = set()
@@ -130,7 +131,7 @@ class Keeper:
 
     async def _begin(self, kept: Kept) -> None:
         facts, state = self._facts, kept.states.get(HEARING)
-        make_ear = await self._making.ear(facts, lambda: LONG_STEPS if self._hurries else self._pressure())
+        make_ear = await self._making.ear(facts, lambda: max(self._catching_up, self._pressure()))
         mind = kept.states.get(MIND)
         self._mind = await self._making.mind(facts, mind["mind"] if mind else None)
         self._recording = self._making.recording(facts, state["settled"] if state else 0)
@@ -160,9 +161,8 @@ class Keeper:
         self._recording.add(sound[:, max(0, self._recording.settled - begin) :])
         if self._ending is None:
             again = sound[:, max(0, self._session.needed - begin) :]
-            self._hurries = True
+            self._catching_up = NO_DECODES
             await self._say(await self._session.hear(again))
-            self._hurries = False
 
     async def _since(self, after: int, up_to: int) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -179,6 +179,7 @@ class Keeper:
     async def _take(self, sent: Sequence[Sent]) -> None:
         events: list[wire.Event] = []
         parts = []
+        self._catching_up = LONG_STEPS if self._age_s(sent[0]) > _LATE_S else 0
         for one in sent:
             if one.kind == "audio":
                 parts.append(self._intake.take(one.payload))
@@ -191,11 +192,14 @@ class Keeper:
         if self._ending is not None:
             events += await self._hear(self._intake.finish()) + await self._session.finish()
         self._cursor = sent[-1].id
-        arrived_s = int(self._cursor.split("-")[0]) / 1000
-        self.behind_s = max(0.0, self._clock.now().timestamp() - arrived_s)
+        self.behind_s = self._age_s(sent[-1])
         events += self._warnings()
         if events or self._ending or self._session.heard - self._written >= _STATE_EVERY:
             await self._say(events)
+
+    def _age_s(self, sent: Sent) -> float:
+        """How long ago it came."""
+        return max(0.0, self._clock.now().timestamp() - int(sent.id.split("-")[0]) / 1000)
 
     def _remind(self) -> None:
         """A suggestion that had to wait does not wait for somebody to speak."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from core.competitors import repository as competitors
+from core.engines.vad import SileroMeter
 from core.kit.db import Database
 from core.live.end import Ending, end
 from core.live.facts import Facts
@@ -44,15 +46,19 @@ def making(
 def of_house(services: Services) -> Making:
     """With the models of the house, and one gauge for all sessions of the process: they share what answers."""
     gauge, minds = Gauge(services.streaming), Minds(services)
+
+    async def warm() -> None:
+        """A host that stands by takes over at once only with all of it loaded."""
+        await asyncio.to_thread(SileroMeter)
+        await minds.warm()
+
     return making(
         services.db, services.objects, services.limits, services.may_record, services.settings.calls,
-        ear=ears(services, gauge), mind=minds, is_full=lambda: gauge.full, warm=minds.warm,
+        ear=ears(services, gauge), mind=minds, is_full=lambda: gauge.full, warm=warm,
     )  # fmt: skip
 
 
 def ears(services: Services, gauge: Gauge) -> MakeEars:
-    from core.engines.vad import SileroMeter
-
     async def make(facts: Facts, pressure: Callable[[], int]) -> MakeEar:
         async with services.db.tenant(facts.tenant_id) as tx:
             names = [name for rival in await competitors.all_of(tx) for name in (rival.name, *rival.aliases)]
