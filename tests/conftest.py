@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 REPOSITORY = Path(__file__).resolve().parent.parent
 CLUSTERS = ("tests/e2e/", "tests/chaos/")
 """Where tests need a cluster."""
+_ROOM_BYTES = 4 << 30
 MODELS = REPOSITORY / ".salesedge" / "models"
 
 
@@ -68,7 +70,7 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Settings]:
     """Settings with the addresses of servers that run for the whole session."""
-    with tempfile.TemporaryDirectory(prefix="salesedge-test-") as folder:
+    with tempfile.TemporaryDirectory(prefix="salesedge-test-", dir=_memory()) as folder:
         os.chmod(folder, 0o755)  # noqa: S103 - PostgreSQL runs as another user where the tests run as root
         given = load("dev", {"SALESEDGE_DATA_DIR": folder, "SALESEDGE_MODELS__DIR": str(MODELS)})
         with EmbeddedServers(given, database="salesedge_template") as embedded:
@@ -80,19 +82,26 @@ def servers() -> Iterator[Settings]:
             yield settings
 
 
+def _memory() -> str | None:
+    """A file system in memory, where there is room: a database for each test is a million files in all."""
+    folder = Path("/dev/shm")  # noqa: S108 - a random folder is made in it
+    return str(folder) if folder.is_dir() and shutil.disk_usage(folder).free > _ROOM_BYTES else None
+
+
 def _forgetful(admin_url: str) -> None:
     """No test outlives a power cut, so nothing waits for the disk."""
     engine = create_engine(make_url(admin_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         for name in ("fsync", "full_page_writes", "synchronous_commit", "autovacuum"):
             connection.execute(text(f"ALTER SYSTEM SET {name} = off"))
+        connection.execute(text("ALTER SYSTEM SET max_wal_size = '256MB'"))
         connection.execute(text("SELECT pg_reload_conf()"))
     engine.dispose()
 
 
 @pytest.fixture(scope="session")
 def new_database(servers: Settings) -> Callable[[], Settings]:
-    """Makes an empty database with the newest schema and gives the settings for it."""
+    """Makes an empty database with the newest schema and gives the settings for it; `drop` it when it has served."""
 
     def make() -> Settings:
         name = f"test_{new_id().hex}"
@@ -122,9 +131,22 @@ def new_database(servers: Settings) -> Callable[[], Settings]:
     return make
 
 
+def drop(settings: Settings) -> None:
+    """A thousand databases that nobody needs any more would be gigabytes of files."""
+    assert settings.database.admin_url is not None
+    own = make_url(settings.database.admin_url.get_secret_value())
+    engine = create_engine(own.set(drivername="postgresql+psycopg", database="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f'DROP DATABASE "{own.database}" WITH (FORCE)'))
+    engine.dispose()
+    shutil.rmtree(settings.data_dir)
+
+
 @pytest.fixture
-def settings(new_database: Callable[[], Settings]) -> Settings:
-    return new_database()
+def settings(new_database: Callable[[], Settings]) -> Iterator[Settings]:
+    made = new_database()
+    yield made
+    drop(made)
 
 
 @pytest.fixture

@@ -123,12 +123,11 @@ async def furnish(api: Api, a: Client) -> None:
     call = await a.post("/v1/calls", files={"audio": ("a.flac", audio)}, data=form)
     assert call.status_code == 202
     await with_talk(api, a, deal["id"])
-    assert (await a.post("/v1/privacy/exports", json={"contact_id": contact_id})).status_code == 202
     nobody = {"email": "nobody@zanzibar.example", "reason": f"{MARK} asked"}
     assert (await a.post("/v1/privacy/erasures", json=nobody)).status_code == 202
     relay = Relay(api.services.db, REACTIONS, api.services)
     await relay.drain()
-    # The erasure took all copies with it: one more, that can be read.
+    # An erasure takes all copies with it: only now one that can be read.
     assert (await a.post("/v1/privacy/exports", json={"contact_id": contact_id})).status_code == 202
     await relay.drain()
     tenant_id = api.services.tokens.check(a.token).tenant_id
@@ -271,18 +270,21 @@ async def test_the_seed_opens_every_route_that_shows_one_thing(sides: Sides) -> 
     bodies = Bodies(create_app(sides.api.services))
     for endpoint in sides.endpoints():
         if endpoint.method == "GET" and endpoint.ids:
-            answers = [await ask(sides.a, endpoint, id_, bodies) for id_ in sides.ids]
-            assert 200 in {answer.status_code for answer in answers}, endpoint.path
+            for id_ in sides.tried:
+                if (await ask(sides.a, endpoint, id_, bodies)).status_code == 200:
+                    break
+            else:
+                pytest.fail(endpoint.path)
 
 
-async def attack(sides: Sides) -> list[tuple[str, str, str]]:
+async def attack(sides: Sides, *, under: str = "/") -> list[tuple[str, str, str]]:
     """As tenant B's administrator, with each of A's ids wherever a route takes one: where the answer differs from
-    that for an id that nobody has."""
+    that for an id that nobody has. `under`: what the paths begin with."""
     bodies = Bodies(create_app(sides.api.services))
     unknown, leaks = str(new_id()), []
     for endpoint in sides.endpoints():
         takes_ids = endpoint.parameters or endpoint.queries_of_ids() or bodies.takes_ids(endpoint)
-        if not takes_ids and endpoint.method != "WEBSOCKET":
+        if not endpoint.path.startswith(under) or (not takes_ids and endpoint.method != "WEBSOCKET"):
             continue
         nothing = plain(await ask(sides.b, endpoint, unknown, bodies), unknown)
         for id_ in sides.tried:
@@ -303,7 +305,7 @@ async def test_what_belongs_to_another_tenant_is_as_if_it_were_not(sides: Sides)
 async def test_a_hole_in_the_wall_is_found(sides: Sides) -> None:
     with owner_connection(sides.api) as connection:
         connection.execute(f"CREATE POLICY hole ON deals FOR SELECT TO {APP_ROLE} USING (true)")
-    leaks = {(method, path) for method, path, _ in await attack(sides)}
+    leaks = {(method, path) for method, path, _ in await attack(sides, under="/v1/deals")}
     assert {("GET", "/v1/deals/{deal_id}"), ("GET", "/v1/deals/{deal_id}/history")} <= leaks
 
 

@@ -16,8 +16,9 @@ from tests.conftest import MODELS
 from tests.e2e.house import House
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house() -> Iterator[House]:
+    """Of this folder: a cluster that idles while the other tests run takes half a core from them."""
     install(MODELS)
     with tempfile.TemporaryDirectory(prefix="salesedge-e2e-") as folder:
         os.chmod(folder, 0o755)  # noqa: S103 - PostgreSQL runs as another user where the tests run as root
