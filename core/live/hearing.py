@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 BLOCK = 512
 """Samples between two decisions: 32 ms."""
 
-ALL, NO_PARTIALS, LONG_STEPS, NO_DECODES = 0, 1, 2, 3
-"""How much is left out: under load, and of sound that another heard before, of which only the place is looked for."""
+ALL, NO_PARTIALS, LONG_STEPS, ENDS = 0, 1, 2, 3
+"""How much is left out under load; ENDS: all but the ends of turns, for sound that is caught up with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,15 +181,10 @@ class Listener:
         turn, how = self._turn, self._settings
         if share >= how.silence:
             turn.voiced = self._at
-        pressure = self._pressure()
-        if pressure == NO_DECODES:
-            return []
         silent_s = (self._at - turn.voiced) / SAMPLE_RATE_HZ
+        pressure = self._pressure()
         if silent_s == 0:
-            growth = max(1.0, (self._at - turn.begin) / SAMPLE_RATE_HZ / how.long_s)
-            if (self._at - max(turn.decoded, turn.begin)) / SAMPLE_RATE_HZ < how.steps_s[pressure] * growth:
-                return []
-            return await self._decode(turn, guess=False)
+            return await self._decode(turn, guess=False) if self._is_due(turn, pressure) else []
         guess_s = how.guess_s if pressure < LONG_STEPS else how.end_s
         said = []
         if turn.guessed != turn.voiced and silent_s >= guess_s:
@@ -198,6 +193,15 @@ class Listener:
         whole = turn.guessed == turn.voiced and turns.is_whole(turn.words, sure=how.whole_sure)
         over = open_end or (whole and silent_s >= how.end_s)
         return said + self._final(turn) if over else said
+
+    def _is_due(self, turn: _Turn, pressure: int) -> bool:
+        """Whether enough is new for another hypothesis while somebody speaks."""
+        how = self._settings
+        length_s = (self._at - turn.begin) / SAMPLE_RATE_HZ
+        if pressure == ENDS:
+            return length_s >= how.most_s
+        new_s = (self._at - max(turn.decoded, turn.begin)) / SAMPLE_RATE_HZ
+        return new_s >= how.steps_s[pressure] * max(1.0, length_s / how.long_s)
 
     def _wait(self, share: float) -> list[Heard]:
         """For somebody to speak."""

@@ -21,6 +21,7 @@ from core.live import wire
 from core.live.audio_in import WARM_S, Intake
 from core.live.facts import Facts
 from core.live.heard import Heard
+from core.live.hearing import ALL, ENDS
 from core.live.recording import Recording
 from core.live.session import LiveSession, MakeEar
 from core.live.store import Kept, LiveStore, Sent
@@ -28,9 +29,8 @@ from core.ports import SAMPLE_RATE_HZ, Clock, Side, Word
 
 log = logger("live")
 HEARING, MIND = "hearing", "mind"
-LONG_STEPS, NO_DECODES = 2, 3  # of `core.live.hearing`
 _WAIT_S = 0.5
-_LATE_S = 1.5  # sound so old is caught up with in long steps
+_LATE_S = 1.5  # sound so old is caught up with
 _STATE_EVERY = SAMPLE_RATE_HZ // 2  # samples after which the state is written though nothing was said
 _MIND_S = 5.0  # that the understanding may take to come to its end
 _DUE = "due"  # a thought: a suggestion may be made again
@@ -88,7 +88,7 @@ class Keeper:
         self._cursor = "0-0"
         self._written = 0
         self._ending: str | None = None
-        self._catching_up = 0  # how much is left out for it
+        self._catching_up = ALL  # how much is left out for it
         self._after = 0  # the last event that was understood
         self._reminded_s = 0.0
         self._warned: set[str] = set()
@@ -161,7 +161,7 @@ class Keeper:
         self._recording.add(sound[:, max(0, self._recording.settled - begin) :])
         if self._ending is None:
             again = sound[:, max(0, self._session.needed - begin) :]
-            self._catching_up = NO_DECODES
+            self._catching_up = ENDS
             await self._say(await self._session.hear(again))
 
     async def _since(self, after: int, up_to: int) -> list[dict[str, Any]]:
@@ -179,7 +179,7 @@ class Keeper:
     async def _take(self, sent: Sequence[Sent]) -> None:
         events: list[wire.Event] = []
         parts = []
-        self._catching_up = LONG_STEPS if self._age_s(sent[0]) > _LATE_S else 0
+        self._catching_up = ENDS if self._age_s(sent[0]) > _LATE_S else ALL
         for one in sent:
             if one.kind == "audio":
                 parts.append(self._intake.take(one.payload))

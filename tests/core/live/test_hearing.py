@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from core.kit.errors import BadInput
 from core.live.heard import Heard
-from core.live.hearing import ALL, BLOCK, LONG_STEPS, NO_PARTIALS, HearingSettings, Listener
+from core.live.hearing import ALL, BLOCK, ENDS, LONG_STEPS, NO_PARTIALS, HearingSettings, Listener
 from core.ports import SAMPLE_RATE_HZ, Side
 from core.ports_live import Hypothesis
 from tests.fakes.engines import FakeMeter, FakeStreamTranscriber
@@ -234,6 +234,27 @@ async def test_under_pressure_partials_go_first_and_then_most_of_the_work() -> N
     assert works == sorted(works, reverse=True)
     assert works[0] > 2 * works[-1]
     assert finals[0] == finals[1] == finals[2]
+
+
+async def test_of_what_is_caught_up_with_only_the_ends_of_turns_are_decoded() -> None:
+    call = [(5, [(n, 12) for n in range(100, 112)]), (40, [(n, 12) for n in range(200, 203)])]
+    transcribers = FakeStreamTranscriber(), FakeStreamTranscriber()
+    finals = []
+    for transcriber, pressure in zip(transcribers, (ALL, ENDS), strict=True):
+        ear = Listener(transcriber, FakeMeter(), side=Side.SELLER, pressure=lambda level=pressure: level)
+        finals.append([one.text for one in of("final", await heard(ear, spoken(call), [len(spoken(call))]))])
+    assert finals[0] == finals[1]
+    assert len(transcribers[1].windows) == 2
+
+
+async def test_a_turn_without_an_end_is_caught_up_with_in_windows_that_can_be_heard() -> None:
+    transcriber = FakeStreamTranscriber()
+    ear = Listener(transcriber, FakeMeter(), HOW, side=Side.SELLER, pressure=lambda: ENDS)
+    sound = spoken([(5, [(n, 15) for n in range(100, 130)])])
+    finals = of("final", await heard(ear, sound, [len(sound)]))
+    words = [word.text.split("~")[0] for one in finals for word in one.words]  # one that is cut is heard twice
+    assert list(dict.fromkeys(words)) == [str(number) for number in range(100, 130)]
+    assert max(transcriber.windows) / SAMPLE_RATE_HZ <= HOW.most_s + BLOCK / SAMPLE_RATE_HZ
 
 
 async def test_a_knock_is_no_utterance_and_silence_costs_nothing() -> None:
