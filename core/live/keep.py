@@ -28,7 +28,7 @@ from core.live.store import Kept, LiveStore, Sent
 from core.ports import SAMPLE_RATE_HZ, Clock, Side, Word
 
 log = logger("live")
-HEARING, MIND = "hearing", "mind"
+HEARING, MIND, OVER = "hearing", "mind", "over"
 _WAIT_S = 0.5
 _LATE_S = 1.5  # sound so old is caught up with
 _STATE_EVERY = SAMPLE_RATE_HZ // 2  # samples after which the state is written though nothing was said
@@ -98,6 +98,9 @@ class Keeper:
     async def run(self) -> None:
         """Until the session is over. Raises `Overtaken`."""
         kept = await self._store.kept(self._facts.session)
+        if OVER in kept.states:  # whoever said so died before he could forget it
+            await self._store.forget(self._facts.session)
+            return
         await self._begin(kept)
         thinking = asyncio.create_task(self._think())
         try:
@@ -323,7 +326,7 @@ class Keeper:
         ended = wire.SessionEnded.model_validate({
             "at_s": duration_s, "reason": reason, "duration_s": duration_s, "call_id": call_id, "detail": detail,
         })  # fmt: skip
-        await self._say_with([ended], ("over", True))
+        await self._say_with([ended], (OVER, True))
         await self._store.forget(self._facts.session)
 
     @property

@@ -6,25 +6,32 @@ import asyncio
 import contextlib
 import io
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 
 from core.app import create_app  # noqa: F401  # its routes name every table
-from core.kit.clock import SystemClock
+from core.kit.clock import SystemClock, VirtualClock
 from core.kit.errors import Conflict, NotFound, Unavailable
 from core.kit.live_settings import LiveSettings
 from core.live.door import LiveDoor
 from core.live.facts import Facts
+from core.live.heard import Heard
+from core.live.hearing import ALL, ENDS
 from core.live.host import LiveHost
 from core.live.making import making
 from core.live.model import LiveSessionRow
+from core.live.session import MakeEar
 from core.live.store import LiveStore
+from core.ports import Clock, Side
 from core.settings import Settings
 from tests.core.live.made import facts, frames, pcm, talk
-from tests.fakes.live import AGAIN, AGAIN_S, fake_ear, fake_mind
+from tests.fakes.live import AGAIN, AGAIN_S, FakeEar, fake_ear, fake_mind
 from tests.support import Api, Client
 
 QUICK = LiveSettings(look_s=0.05, lease_s=0.6, settle_s=1.0)
@@ -47,12 +54,12 @@ async def store(settings: Settings) -> AsyncIterator[LiveStore]:
 def new_host(api: Api, store: LiveStore) -> Callable[..., LiveHost]:
     services = api.services
 
-    def make(name: str = "one", ear: Any = fake_ear, **more: Any) -> LiveHost:
+    def make(name: str = "one", ear: Any = fake_ear, clock: Clock | None = None, **more: Any) -> LiveHost:
         parts = making(
             services.db, services.objects, services.limits, services.may_record, services.settings.calls,
             ear=ear, mind=fake_mind, **more,
         )  # fmt: skip
-        return LiveHost(name, store, parts, QUICK, SystemClock())
+        return LiveHost(name, store, parts, QUICK, clock or SystemClock())
 
     return make
 
@@ -92,6 +99,12 @@ async def told(store: LiveStore, session: UUID, *, until: str, after: int = 0) -
     return events
 
 
+async def forgotten(store: LiveStore) -> None:
+    async with asyncio.timeout(20):
+        while await store.running():
+            pass
+
+
 def kept(events: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     """Without what may be taken back and what is measured."""
     said = [e for e in events if e["type"] in ("speech_started", "stable", "final")]
@@ -110,6 +123,7 @@ async def test_a_session_is_heard_and_becomes_a_call(
         await send(store, session, frames(sound, FRAME))
         assert await store.note(session, "end", {"reason": "ended"}, closes=True)
         events = await told(store, session, until="session_ended")
+        await forgotten(store)
     assert [event["number"] for event in events] == list(range(1, len(events) + 1))
     assert events[0]["type"] == "session_started"
     finals = [(e["side"], e["text"]) for e in events if e["type"] == "final"]
@@ -119,7 +133,6 @@ async def test_a_session_is_heard_and_becomes_a_call(
     over = events[-1]
     call = (await ana.get(f"/v1/calls/{over['call_id']}")).json()
     assert (call["status"], call["channels"], call["duration_s"]) == ("uploaded", 2, pytest.approx(5.5, abs=0.01))
-    assert await store.running() == []
     audio = await ana.get(f"/v1/calls/{over['call_id']}/audio")
     samples, rate = soundfile.read(io.BytesIO(audio.content), dtype="int16")
     assert rate == 16_000
@@ -172,6 +185,48 @@ async def test_killed_hosts_lose_nothing_and_repeat_nothing(
     assert [t for t in thoughts if t.endswith("final")] == list(
         dict.fromkeys(t for t in thoughts if t.endswith("final"))
     )
+
+
+async def test_what_another_heard_and_what_is_late_is_caught_up_with(
+    api: Api, ana: Client, store: LiveStore, new_host: Callable[..., LiveHost]
+) -> None:
+    clock = VirtualClock(datetime.now(UTC))
+    left_out: list[int] = []
+
+    async def ear(facts: Facts, pressure: Callable[[], int]) -> MakeEar:
+        class Noting(FakeEar):
+            async def hear(self, samples: NDArray[np.float32]) -> list[Heard]:
+                left_out.append(pressure())
+                return await super().hear(samples)
+
+        return Noting
+
+    session = (await opened(api, ana, store, channels=[Side.SELLER])).session
+    async with running(new_host("first", ear)):
+        await store.frame(session, 1, 9_600, pcm(talk("#" * 6)), client_s=30)
+        await told(store, session, until="stable")
+    assert left_out == [ALL]
+    clock.advance(timedelta(seconds=10))
+    async with running(new_host("second", ear, clock=clock)):
+        await store.frame(session, 2, 8_000, pcm(talk("#" * 5)), client_s=30)
+        await told(store, session, until="stable", after=(await store.kept(session)).event)
+        clock.advance(timedelta(seconds=-10))
+        await store.frame(session, 3, 8_000, pcm(talk("." * 5)), client_s=30)
+        await told(store, session, until="final")
+    assert left_out[:3] == [ALL, ENDS, ENDS]
+    assert all(level < ENDS for level in left_out[3:])
+
+
+async def test_one_who_dies_before_he_forgets_an_end_leaves_nothing_to_say(
+    api: Api, ana: Client, store: LiveStore, new_host: Callable[..., LiveHost]
+) -> None:
+    session = (await opened(api, ana, store)).session
+    assert await store.hold(session, "somebody", lease_s=30)
+    assert await store.say(session, "somebody", [{"type": "session_ended"}], state=("over", True)) == 1
+    await store.release(session, "somebody")
+    async with running(new_host()):
+        await forgotten(store)
+    assert [event["type"] for event in await store.events(session, 0, wait_s=0.01)] == ["session_ended"]
 
 
 async def test_one_of_two_hosts_leaves_and_the_other_goes_on(
