@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import hypothesis
 import pytest
+from argon2 import PasswordHasher
 from pydantic import SecretStr
 from sqlalchemy import create_engine, make_url, text
 
 from cluster.embedded import EmbeddedServers, create_database
 from core import bootstrap
 from core.app import create_app
-from core.kit import log, migrations
+from core.kit import log, migrations, security
 from core.kit.clock import VirtualClock
 from core.kit.db import Database
 from core.kit.ids import new_id
@@ -65,6 +66,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 def pytest_configure() -> None:
     log.configure("WARNING", "console")  # a line for each request would bury what a failure says
+    # A password costs a third of a second by design, and each test has a few.
+    security._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @pytest.fixture(scope="session")
