@@ -35,6 +35,7 @@ NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 REPOSITORY = Path(__file__).resolve().parent.parent
 CLUSTERS = ("tests/e2e/", "tests/chaos/")
 """Where tests need a cluster."""
+LONGEST = (*CLUSTERS, "tests/core/test_isolation.py", "tests/core/test_schema.py")
 _ROOM_BYTES = 4 << 30
 MODELS = REPOSITORY / ".salesedge" / "models"
 
@@ -47,8 +48,8 @@ hypothesis.settings.load_profile("house")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first: what needs the cluster."""
-    items.sort(key=lambda item: not item.nodeid.startswith(CLUSTERS))
+    """The longest first, so that no process works alone in the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.hookimpl(optionalhook=True)
