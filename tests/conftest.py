@@ -105,7 +105,10 @@ def _forgetful(admin_url: str) -> None:
 
 @pytest.fixture(scope="session")
 def new_database(servers: Settings) -> Callable[[], Settings]:
-    """Makes an empty database with the newest schema and gives the settings for it; `drop` it when it has served."""
+    """Makes an empty database with the newest schema and gives the settings for it.
+
+    One that is made for each test must be `drop`ped; a few may stay until the servers go.
+    """
 
     def make() -> Settings:
         name = f"test_{new_id().hex}"
