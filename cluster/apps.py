@@ -30,7 +30,9 @@ def build(settings: Settings, placement: Placement) -> Any:
     handles = {
         "stt": placed(Stt, "stt").bind(functools.partial(bootstrap.transcriber, settings)),
         "live_stt": placed(LiveStt, "live_stt").bind(
-            functools.partial(streaming_stt.make, settings.models, most=placement.live_stt.batch)
+            functools.partial(
+                streaming_stt.make, settings.models, most=placement.live_stt.batch, threads=placement.live_stt.threads
+            )
         ),
         "embeddings": embeddings,
         "sentiment": placed(SentimentAnalysis, "sentiment").bind(
@@ -45,7 +47,8 @@ def build(settings: Settings, placement: Placement) -> Any:
 
 
 def options(placement: DeploymentPlacement) -> dict[str, Any]:
-    """A deployment's options in Serve's words. One thread per replica: parallelism comes from replicas."""
+    """A deployment's options in Serve's words. One thread per replica, where its engine asks for no more: parallelism
+    comes from replicas."""
     env = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
     actor: dict[str, Any] = {"num_cpus": placement.cpus, "runtime_env": {"env_vars": env}}
     if placement.gpus:

@@ -33,6 +33,7 @@ _FRAME = 160  # samples of one column of features
 _WHOLE = 3000  # columns the encoder is made for; it makes one state of two
 _STEP = 100  # few sizes, so that windows of one size share a pass
 _SILENCE = 50
+_NEAR = 50  # states behind a window are enough to tell when words were said; on less than all of them, words come twice
 _TOKENS_PER_S, _TOKENS_MORE = 8, 12  # nobody speaks faster
 _PROMPT_TOKENS, _PROMPT_STEP = 48, 8  # a pass needs prompts of one length: few lengths
 _PATIENCE_S = 0.5  # what is not urgent waits so much longer
@@ -66,9 +67,11 @@ class Job:
 
 
 class StreamingWhisper:
-    """Holds one model, one thread. `folder` is any faster-whisper model."""
+    """Holds one model. `folder` is any faster-whisper model; `threads`: of one pass."""
 
-    def __init__(self, folder: Path, *, device: str = "cpu", compute_type: str = "int8") -> None:
+    def __init__(
+        self, folder: Path, *, device: str = "cpu", compute_type: str = "int8", threads: int = 1
+    ) -> None:  # fmt: skip
         if not (folder / "model.bin").is_file():
             raise Unavailable(f"There is no speech model in {folder}. Run `salesedge models install`.")
         import numpy as np
@@ -76,8 +79,9 @@ class StreamingWhisper:
         from faster_whisper.tokenizer import Tokenizer
 
         self._model = WhisperModel(
-            str(folder), device=device, compute_type=compute_type, cpu_threads=1, num_workers=1, local_files_only=True
-        )
+            str(folder), device=device, compute_type=compute_type, cpu_threads=threads, num_workers=1,
+            local_files_only=True,
+        )  # fmt: skip
         self._on_cpu = device == "cpu"
         self._many = bool(self._model.model.is_multilingual)
         self._tokenizers = {
@@ -104,7 +108,8 @@ class StreamingWhisper:
 
     def decode(self, jobs: Sequence[Job]) -> list[Hypothesis]:
         """One pass over jobs of one kind."""
-        encoded = self._encoded(jobs)
+        states = self._encoded(jobs)
+        encoded = self._on_device(states)
         language = jobs[0].request.language
         if language is None or not self._many:
             language = self._language(encoded)
@@ -117,15 +122,15 @@ class StreamingWhisper:
         )
         texts = [[token for token in one.sequences_ids[0] if token < tokenizer.eot] for one in found]
         lengths = [max(1, job.request.window.size // _FRAME) for job in jobs]
-        timed = self._model.find_alignment(tokenizer, texts, encoded, lengths)
+        spoken = self._on_device(states[:, : max(job.frames for job in jobs) // 2 + _NEAR])
+        timed = self._model.find_alignment(tokenizer, texts, spoken, lengths)
         return [
             Hypothesis(language, _words(job, raw, one.no_speech_prob))
             for job, raw, one in zip(jobs, timed, found, strict=True)
         ]
 
-    def _encoded(self, jobs: Sequence[Job]) -> Any:
+    def _encoded(self, jobs: Sequence[Job]) -> NDArray[np.float32]:
         """The encoder's states for 30 s of each, (jobs, states, size)."""
-        import ctranslate2
         import numpy as np
 
         states: dict[int, NDArray[np.float32]] = {}
@@ -135,8 +140,14 @@ class StreamingWhisper:
             found = self._encode([jobs[number].request.window for number in numbers], frames)
             for number, heard in zip(numbers, found, strict=True):
                 states[number] = np.concatenate([heard, self._silence[frames // 2 :]])
-        whole = ctranslate2.StorageView.from_array(np.stack([states[number] for number in range(len(jobs))]))
-        return whole if self._on_cpu else whole.to_device(ctranslate2.Device.cuda)
+        return np.stack([states[number] for number in range(len(jobs))])
+
+    def _on_device(self, states: NDArray[np.float32]) -> Any:
+        import ctranslate2
+        import numpy as np
+
+        view = ctranslate2.StorageView.from_array(np.ascontiguousarray(states))
+        return view if self._on_cpu else view.to_device(ctranslate2.Device.cuda)
 
     def _encode(self, windows: Sequence[NDArray[np.float32]], frames: int) -> NDArray[np.float32]:
         """(windows, states, size) of the windows with silence behind."""
@@ -191,10 +202,10 @@ def _check(request: Request) -> None:
         raise BadInput(f"The language {request.language!r} is not spoken here. Choose one of {', '.join(LANGUAGES)}.")
 
 
-def make(models: ModelSettings, *, most: int) -> SharedTranscriber:
-    """On the model that transcribes recorded calls. `most`: windows in one pass."""
-    engine = StreamingWhisper(models.dir / models.stt, device=models.stt_device, compute_type=models.stt_compute_type)
-    return SharedTranscriber(engine, most=most)
+def make(models: ModelSettings, *, most: int, threads: int) -> SharedTranscriber:
+    """On the model that transcribes recorded calls. `most`: windows in one pass, which takes so many threads."""
+    how = {"device": models.stt_device, "compute_type": models.stt_compute_type}
+    return SharedTranscriber(StreamingWhisper(models.dir / models.stt, **how, threads=threads), most=most)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

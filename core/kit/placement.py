@@ -21,6 +21,7 @@ class DeploymentPlacement(_Section):
     max_ongoing: PositiveInt = 100
     max_queued: int = 200
     batch: PositiveInt = 1
+    threads: PositiveInt = 1
 
 
 class Placement(_Section):

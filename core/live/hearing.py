@@ -3,7 +3,8 @@
 Sound is taken in blocks of 32 ms, and every decision falls at a block: whether somebody speaks, when to decode again,
 whether a turn is over. So the same sound gives the same words however it is cut into frames. Two successive hypotheses
 that begin alike agree on those words; the next hypothesis must begin with them. When speech pauses the end is decoded
-at once, while it is still open whether the turn is over: once it is, the final is there.
+at once, while it is still open whether the turn is over: once it is, the final is there. Where more sound waits than a
+frame, because it came late or decoding took long, only the ends of turns in it are decoded, and then what is new.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 BLOCK = 512
 """Samples between two decisions: 32 ms."""
 
-ALL, NO_PARTIALS, LONG_STEPS, ENDS = 0, 1, 2, 3
-"""How much is left out under load; ENDS: all but the ends of turns, for sound that is caught up with."""
+ALL, NO_PARTIALS, LONG_STEPS = 0, 1, 2
+"""How much is left out under load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class HearingSettings:
     """Measured on real recordings by `make bench ONLY=live`."""
 
     steps_s: tuple[float, float, float] = (0.8, 1.8, 5.0)  # of new sound between two decodes, by pressure
+    behind_s: float = 0.6  # of sound that waits, more than a frame: what is heard so late is only caught up with
     long_s: float = 6.0  # a turn that is longer costs more to decode: its steps grow with it
     speech: float = 0.5  # probability from which on a block is speech
     silence: float = 0.35  # and below which it is none
@@ -185,7 +187,7 @@ class Listener:
         pressure = self._pressure()
         if silent_s == 0:
             return await self._decode(turn, guess=False) if self._is_due(turn, pressure) else []
-        guess_s = how.guess_s if pressure < LONG_STEPS else how.end_s
+        guess_s = how.guess_s if pressure < LONG_STEPS and not self._is_behind() else how.end_s
         said = []
         if turn.guessed != turn.voiced and silent_s >= guess_s:
             said = await self._decode(turn, guess=True)
@@ -198,10 +200,13 @@ class Listener:
         """Whether enough is new for another hypothesis while somebody speaks."""
         how = self._settings
         length_s = (self._at - turn.begin) / SAMPLE_RATE_HZ
-        if pressure == ENDS:
+        if self._is_behind():
             return length_s >= how.most_s
         new_s = (self._at - max(turn.decoded, turn.begin)) / SAMPLE_RATE_HZ
         return new_s >= how.steps_s[pressure] * max(1.0, length_s / how.long_s)
+
+    def _is_behind(self) -> bool:
+        return self._sound.end - self._at > _samples(self._settings.behind_s)
 
     def _wait(self, share: float) -> list[Heard]:
         """For somebody to speak."""

@@ -33,7 +33,7 @@ class LiveHost:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:  # fmt: skip
         self.name = name
-        self._token = f"{name}:{new_id()}"
+        self.token = f"{name}:{new_id()}"
         self._store, self._making, self._settings, self._clock = store, making, settings, clock
         self._sleep = sleep
         self._keepers: dict[UUID, Keeper] = {}
@@ -79,7 +79,14 @@ class LiveHost:
         sessions = list(self._tasks)
         await self._stop(sessions)
         for session in sessions:
-            await self._store.release(session, self._token)
+            await self._store.release(session, self.token)
+
+    async def forsaken(self, token: str) -> None:
+        """Whoever holds sessions under that token is dead: they need not wait for the end of his lease."""
+        running = await self._store.running()
+        for session, holder in zip(running, await self._store.holders(running), strict=True):
+            if holder == token:
+                await self._store.release(session, token)
 
     async def _warm(self) -> None:
         try:
@@ -90,15 +97,15 @@ class LiveHost:
 
     async def _look(self) -> None:
         """Go on holding what is held, and take what nobody holds."""
-        lost = await self._store.renew(list(self._tasks), self._token, lease_s=self._settings.lease_s)
+        lost = await self._store.renew(list(self._tasks), self.token, lease_s=self._settings.lease_s)
         await self._stop([session for session in lost if session in self._tasks])
         late = [keeper.behind_s for keeper in self._keepers.values()]
         self._behind_s += _SMOOTH * (max(late, default=0.0) - self._behind_s)
         if self._leaving:
             return
         running = await self._store.running()
-        held = await self._store.held(running)
-        alone = {session for session, is_held in zip(running, held, strict=True) if not is_held}
+        holders = await self._store.holders(running)
+        alone = {session for session, holder in zip(running, holders, strict=True) if holder is None}
         self._seen = Counter({session: self._seen[session] + 1 for session in alone})
         for session in running:
             if session in alone and len(self._tasks) < self._settings.sessions_per_host:
@@ -107,14 +114,14 @@ class LiveHost:
     async def _take(self, session: UUID) -> None:
         if session in self._tasks or self._seen[session] < 1 + min(2, len(self._tasks)):
             return  # who holds fewer comes first
-        if not await self._store.hold(session, self._token, lease_s=self._settings.lease_s):
+        if not await self._store.hold(session, self.token, lease_s=self._settings.lease_s):
             return
         try:
             facts = Facts.model_validate((await self._store.kept(session)).facts)
         except NotFound:
             await self._store.forget(session)
             return
-        keeper = Keeper(facts, self._token, self._store, self._making, self._settings, self._clock, self.pressure)
+        keeper = Keeper(facts, self.token, self._store, self._making, self._settings, self._clock, self.pressure)
         self._keepers[session] = keeper
         task = asyncio.create_task(self._keep(session, keeper))
         self._tasks[session] = task
@@ -140,7 +147,7 @@ class LiveHost:
         try:
             if self._failures[session] >= _MOST_FAILURES:
                 await keeper.give_up()
-            await self._store.release(session, self._token)
+            await self._store.release(session, self.token)
         except Exception as error:
             log.error("live_session_left", session=str(session), error=type(error).__name__, exc_info=error)
 

@@ -21,7 +21,6 @@ from core.live import wire
 from core.live.audio_in import WARM_S, Intake
 from core.live.facts import Facts
 from core.live.heard import Heard
-from core.live.hearing import ALL, ENDS
 from core.live.recording import Recording
 from core.live.session import LiveSession, MakeEar
 from core.live.store import Kept, LiveStore, Sent
@@ -30,7 +29,6 @@ from core.ports import SAMPLE_RATE_HZ, Clock, Side, Word
 log = logger("live")
 HEARING, MIND, OVER = "hearing", "mind", "over"
 _WAIT_S = 0.5
-_LATE_S = 1.5  # sound so old is caught up with
 _STATE_EVERY = SAMPLE_RATE_HZ // 2  # samples after which the state is written though nothing was said
 _MIND_S = 5.0  # that the understanding may take to come to its end
 _DUE = "due"  # a thought: a suggestion may be made again
@@ -88,7 +86,7 @@ class Keeper:
         self._cursor = "0-0"
         self._written = 0
         self._ending: str | None = None
-        self._catching_up = ALL  # how much is left out for it
+        self._again = np.zeros((len(facts.channels), 0), np.float32)  # of utterances in hand that another had heard
         self._after = 0  # the last event that was understood
         self._reminded_s = 0.0
         self._warned: set[str] = set()
@@ -106,7 +104,7 @@ class Keeper:
         try:
             while self._ending is None:
                 sent = await self._store.sent(self._facts.session, self._cursor, wait_s=_WAIT_S)
-                await (self._take(sent) if sent else self._idle())
+                await (self._take(sent) if sent or self._again.size else self._idle())
                 self._remind()
                 await self._settle()
             self._thoughts.put_nowait(None)
@@ -134,7 +132,7 @@ class Keeper:
 
     async def _begin(self, kept: Kept) -> None:
         facts, state = self._facts, kept.states.get(HEARING)
-        make_ear = await self._making.ear(facts, lambda: max(self._catching_up, self._pressure()))
+        make_ear = await self._making.ear(facts, self._pressure)
         mind = kept.states.get(MIND)
         self._mind = await self._making.mind(facts, mind["mind"] if mind else None)
         self._recording = self._making.recording(facts, state["settled"] if state else 0)
@@ -155,7 +153,8 @@ class Keeper:
             self._ponder(event["number"], event)
 
     async def _hear_again(self) -> None:
-        """What is kept of the sound up to the cursor: for the recording, and for the ears from where each is."""
+        """What is kept of the sound up to the cursor: for the recording, and for the ears, from where each is. They
+        hear it together with what has come since: to decode twice takes too long."""
         sent = [one for one in await self._store.again(self._facts.session, self._cursor) if one.kind == "audio"]
         self._intake = Intake(self._facts.form, at=sent[0].at if sent else 0)
         begin = self._intake.position
@@ -163,9 +162,7 @@ class Keeper:
         sound = np.concatenate(parts, axis=1) if parts else np.zeros((len(self._facts.channels), 0), np.float32)
         self._recording.add(sound[:, max(0, self._recording.settled - begin) :])
         if self._ending is None:
-            again = sound[:, max(0, self._session.needed - begin) :]
-            self._catching_up = ENDS
-            await self._say(await self._session.hear(again))
+            self._again = sound[:, max(0, self._session.needed - begin) :]
 
     async def _since(self, after: int, up_to: int) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -181,8 +178,7 @@ class Keeper:
 
     async def _take(self, sent: Sequence[Sent]) -> None:
         events: list[wire.Event] = []
-        parts = []
-        self._catching_up = ENDS if self._age_s(sent[0]) > _LATE_S else ALL
+        parts = [self._again[:, :0]]
         for one in sent:
             if one.kind == "audio":
                 parts.append(self._intake.take(one.payload))
@@ -190,19 +186,20 @@ class Keeper:
                 self._ending = wire.reason_of(one.payload)
             else:
                 self._thoughts.put_nowait((0, one))
-        if parts:
-            events += await self._hear(np.concatenate(parts, axis=1))
         if self._ending is not None:
-            events += await self._hear(self._intake.finish()) + await self._session.finish()
-        self._cursor = sent[-1].id
-        self.behind_s = self._age_s(sent[-1])
+            parts.append(self._intake.finish())
+        fresh = np.concatenate(parts, axis=1)
+        self._recording.add(fresh)
+        again, self._again = self._again, self._again[:, :0]
+        events += await self._session.hear(np.concatenate([again, fresh], axis=1))
+        if self._ending is not None:
+            events += await self._session.finish()
+        if sent:
+            self._cursor = sent[-1].id
+            self.behind_s = max(0.0, self._clock.now().timestamp() - int(sent[-1].id.split("-")[0]) / 1000)
         events += self._warnings()
         if events or self._ending or self._session.heard - self._written >= _STATE_EVERY:
             await self._say(events)
-
-    def _age_s(self, sent: Sent) -> float:
-        """How long ago it came."""
-        return max(0.0, self._clock.now().timestamp() - int(sent.id.split("-")[0]) / 1000)
 
     def _remind(self) -> None:
         """A suggestion that had to wait does not wait for somebody to speak."""
@@ -210,10 +207,6 @@ class Keeper:
         if due_s is not None and self._reminded_s < due_s <= self._session.at_s:
             self._reminded_s = due_s
             self._thoughts.put_nowait((0, _DUE))
-
-    async def _hear(self, sound: Any) -> list[wire.Event]:
-        self._recording.add(sound)
-        return await self._session.hear(sound)
 
     def _warnings(self) -> list[wire.Event]:
         found = []

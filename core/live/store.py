@@ -222,17 +222,12 @@ class LiveStore:
     async def release(self, session: UUID, token: str) -> None:
         await self._do(self._redis.eval(_RELEASE, 1, self._key(session, "holder"), token))
 
-    async def holder(self, session: UUID) -> str | None:
-        """The token of the one who holds it."""
-        found = await self._do(self._redis.get(self._key(session, "holder")))
-        return found.decode() if found is not None else None
-
-    async def held(self, sessions: Sequence[UUID]) -> list[bool]:
-        """Which of them somebody holds."""
+    async def holders(self, sessions: Sequence[UUID]) -> list[str | None]:
+        """The token of the one who holds each; None: nobody."""
         if not sessions:
             return []
         found = await self._do(self._redis.mget([self._key(session, "holder") for session in sessions]))
-        return [holder is not None for holder in found]
+        return [holder.decode() if holder is not None else None for holder in found]
 
     async def sent(self, session: UUID, after: str, *, wait_s: float, most: int = 200) -> list[Sent]:
         """What came after an id ("0": all), oldest first; waits for something where there is nothing."""

@@ -24,6 +24,7 @@ from core.engines.stt import FasterWhisper
 from core.engines.vad import SileroMeter, SileroVad
 from core.live.hearing import Listener
 from core.ports import Side
+from core.settings import placement
 from tests.bench import live_audio, live_suggestions
 from tests.bench.harness import line, quantile
 from tests.bench.live_audio import Clip, Played
@@ -45,7 +46,7 @@ def run() -> None:
     parts = [clip for folder, most in SETS.items() for clip in live_audio.chosen(folder, most)]
     parts += live_audio.calls()
     seconds = sum(clip.seconds for clip in parts)
-    engine = StreamingWhisper(live_audio.model())
+    engine = StreamingWhisper(live_audio.model(), threads=placement("cpu").live_stt.threads)
     mine = _ours(engine, parts)
     helped = live_suggestions.run(engine)
     peer = _peer(parts)
@@ -65,7 +66,8 @@ def run() -> None:
     line(
         "live", "text_to_suggestion_p95_s", after_text_s, "s", "goal", TEXT_TO_SUGGESTION_S, more_is_better=False
     )  # fmt: skip
-    print(f"# live: {len(helped.after_speech)} suggestions", flush=True)
+    kept = f"{sum(helped.early)} of {len(helped.early)} findings told early are in the final too"
+    print(f"# live: {len(helped.after_speech)} suggestions; {kept}", flush=True)
     _line("partials_per_s", mine.partials / seconds, "1/s", peer and peer.partials / seconds, more_is_better=True)
 
 
@@ -105,7 +107,7 @@ def _over(parts: Sequence[Clip], texts: Sequence[str], batch: Sequence[str]) -> 
 
 
 def _peer(parts: Sequence[Clip]) -> Figures | None:
-    python = os.environ.get("BENCH_LIVE_PEER")
+    python, threads = os.environ.get("BENCH_LIVE_PEER"), str(placement("cpu").live_stt.threads)
     if not python:
         return None
     with tempfile.TemporaryDirectory() as folder:
@@ -113,8 +115,8 @@ def _peer(parts: Sequence[Clip]) -> Figures | None:
             np.save(Path(folder) / f"{number}_{clip.language}.npy", clip.sound)
         script = Path(__file__).with_name("live_peer.py")
         answer = subprocess.run(
-            [python, "-I", str(script), str(live_audio.model()), folder, str(live_audio.REST_S)],
-            check=True, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+            [python, "-I", str(script), str(live_audio.model()), folder, str(live_audio.REST_S), threads],
+            check=True, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": threads},
         )  # fmt: skip
     said: list[list[tuple[float, str, float]]] = json.loads(answer.stdout.splitlines()[-1])  # when, what, its end
     return Figures(

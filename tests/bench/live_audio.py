@@ -104,13 +104,16 @@ class Played:
 
 
 async def in_time(sound: NDArray[np.float32], begun: float) -> AsyncIterator[NDArray[np.float32]]:
-    """The sound and the rest behind it in frames, each once it was spoken; what is late, at once."""
+    """The sound and the rest behind it in frames, each once it was spoken; what is late, in one go."""
     whole = np.concatenate([sound, np.zeros(round(REST_S * SAMPLE_RATE_HZ), np.float32)])
-    size = round(FRAME_S * SAMPLE_RATE_HZ)
-    for at in range(0, len(whole), size):
+    size, at = round(FRAME_S * SAMPLE_RATE_HZ), 0
+    while at < len(whole):
         due = begun + min(at + size, len(whole)) / SAMPLE_RATE_HZ
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        yield whole[at : at + size]
+        spoken = round((time.perf_counter() - begun) * SAMPLE_RATE_HZ) // size * size
+        end = max(at + size, spoken)
+        yield whole[at:end]
+        at = end
 
 
 async def play(clip: Clip, listener: Listener) -> Played:

@@ -1,6 +1,6 @@
 """Runs in the peer's environment, not in ours: plays recordings to whisper-streaming as fast as they were spoken.
 
-    python live_peer.py MODEL FOLDER REST_S     FOLDER: <number>_<language>.npy, float32 (samples,), 16 kHz
+    python live_peer.py MODEL FOLDER REST_S THREADS     FOLDER: <number>_<language>.npy, float32 (samples,), 16 kHz
 
 Its last line is JSON: for each recording the words that were said for good: [when, text, when the word ended].
 """
@@ -63,7 +63,7 @@ class Said(OutputSender):
         pass
 
 
-def main(model, folder, rest_s):
+def main(model, folder, rest_s, threads):
     said = []
     for path in sorted(Path(folder).glob("*.npy"), key=lambda path: int(path.stem.split("_")[0])):
         sound = np.concatenate([np.load(path), np.zeros(round(float(rest_s) * RATE), np.float32)])
@@ -81,7 +81,7 @@ def main(model, folder, rest_s):
             player,
             words,
             Backend.FASTER_WHISPER,
-            FasterWhisperModelConfig(model, device="cpu", compute_type="int8", cpu_threads=1, num_workers=1),
+            FasterWhisperModelConfig(model, device="cpu", compute_type="int8", cpu_threads=int(threads), num_workers=1),
             FasterWhisperTranscribeConfig(beam_size=1, temperature=[0.0, 0.4], vad_filter=True),
             FasterWhisperFeatureExtractorConfig(),
         )

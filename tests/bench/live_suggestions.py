@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,9 @@ from core.live import wire
 from core.live.facts import Facts
 from core.live.heard import Heard
 from core.live.hearing import Listener
-from core.live.mind import LiveMind
+from core.live.mind import LiveMind, told
 from core.live.suggest.suggester import Shelf
+from core.live.understand import Understanding
 from core.ports import SAMPLE_RATE_HZ, Side
 from core.settings import Settings, configs_dir
 from tests.bench.harness import servers
@@ -33,14 +35,17 @@ from tests.bench.live_audio import in_time
 from tests.bench.suggest import tenant_with_handbooks
 
 CUSTOMER = 1  # channel of the demo calls
+Finding: TypeAlias = wire.Objection | wire.Intent
 
 
 @dataclass(frozen=True, slots=True)
 class Helped:
-    """Seconds from the end of objections, questions and intentions to what was suggested, and from their text."""
+    """Seconds from the end of objections, questions and intentions to what was suggested, and from their text. `early`:
+    of those told before their utterance was over, whether the whole of it says so too."""
 
     after_speech: list[float]
     after_text: list[float]
+    early: list[bool]
 
 
 def run(engine: StreamingWhisper) -> Helped:
@@ -53,7 +58,7 @@ async def _played(engine: StreamingWhisper, settings: Settings) -> Helped:
     moods = EmbeddingSentiment.load(embedder)
     db = bootstrap.database(settings, bootstrap.database_url(settings))
     shelf = Shelf(db, embedder, RedisHotValues(bootstrap.redis_url(settings)))
-    tenant_id, helped = await tenant_with_handbooks(db, embedder), Helped([], [])
+    tenant_id, helped = await tenant_with_handbooks(db, embedder), Helped([], [], [])
     for language in ("en", "pt"):
         await shelf.starter(language)
         facts = Facts(
@@ -64,16 +69,23 @@ async def _played(engine: StreamingWhisper, settings: Settings) -> Helped:
         mind = await LiveMind.open(shelf, moods, facts, None)
         ear = Listener(SharedTranscriber(engine), SileroMeter(), side=Side.CUSTOMER, language=language)
         call = await audio.decode(configs_dir() / "demo" / f"call_{language}.opus", max_decoded_s=600, timeout_s=60)
-        await _hear(ear, mind, call.samples[CUSTOMER], helped)
+        found, finals = await _hear(ear, mind, call.samples[CUSTOMER], helped)
+        once = Understanding(moods, [], language=language)
+        whole = [event for final in finals for one in await once.take(final) for event in told(one)]
+        borne = {_known(event) for event in whole if isinstance(event, Finding)}
+        helped.early.extend(not borne.isdisjoint(_near(*_known(one))) for one in found)
     await db.close()
     return helped
 
 
-async def _hear(ear: Listener, mind: LiveMind, pcm: NDArray[np.int16], helped: Helped) -> None:
-    """As a host does it: hearing goes on while what was heard is thought about."""
+async def _hear(
+    ear: Listener, mind: LiveMind, pcm: NDArray[np.int16], helped: Helped
+) -> tuple[list[Finding], list[Heard]]:
+    """As a host does it: hearing goes on while what was heard is thought about. What was told early, and the finals."""
     begun = time.perf_counter()
     thoughts: asyncio.Queue[tuple[float, Heard] | None] = asyncio.Queue()
     said: list[tuple[float, Heard, str]] = []
+    early: list[Finding] = []
     finals: list[Heard] = []
 
     async def think() -> None:
@@ -83,10 +95,12 @@ async def _hear(ear: Listener, mind: LiveMind, pcm: NDArray[np.int16], helped: H
             if heard.kind == "final":
                 finals.append(heard)
             now_s = time.perf_counter() - begun
-            cause = next((one for one in events if isinstance(one, wire.Objection | wire.Intent)), None)
+            causes = [one for one in events if isinstance(one, Finding)]
+            if heard.kind != "final":
+                early.extend(causes)
             # What had to wait for its turn, as one came less than 8 s before, tells nothing of speed.
-            if cause is not None and any(isinstance(one, wire.Suggestion | wire.Battlecard) for one in events):
-                said.append((now_s, heard, cause.text))
+            if causes and any(isinstance(one, wire.Suggestion | wire.Battlecard) for one in events):
+                said.append((now_s, heard, causes[0].text))
                 helped.after_text.append(now_s - text_s)
 
     thinking = asyncio.create_task(think())
@@ -96,6 +110,17 @@ async def _hear(ear: Listener, mind: LiveMind, pcm: NDArray[np.int16], helped: H
     thoughts.put_nowait(None)
     await thinking
     helped.after_speech.extend(now_s - _end_s(finals, heard, sentence) for now_s, heard, sentence in said)
+    return early, finals
+
+
+def _known(found: Finding) -> tuple[int, str]:
+    """What is meant in which utterance."""
+    return found.utterance, found.kind if isinstance(found, wire.Objection) else found.intent
+
+
+def _near(utterance: int, name: str) -> set[tuple[int, str]]:
+    """The same, also where the turn was divided between."""
+    return {(utterance + step, name) for step in (-1, 0, 1)}
 
 
 def _put(thoughts: asyncio.Queue[tuple[float, Heard] | None], begun: float, said: Sequence[Heard]) -> None:

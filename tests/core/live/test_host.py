@@ -6,32 +6,26 @@ import asyncio
 import contextlib
 import io
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 import pytest
 import soundfile
-from numpy.typing import NDArray
 
 from core.app import create_app  # noqa: F401  # its routes name every table
-from core.kit.clock import SystemClock, VirtualClock
+from core.kit.clock import SystemClock
 from core.kit.errors import Conflict, NotFound, Unavailable
 from core.kit.live_settings import LiveSettings
 from core.live.door import LiveDoor
 from core.live.facts import Facts
-from core.live.heard import Heard
-from core.live.hearing import ALL, ENDS
 from core.live.host import LiveHost
 from core.live.making import making
 from core.live.model import LiveSessionRow
-from core.live.session import MakeEar
 from core.live.store import LiveStore
-from core.ports import Clock, Side
+from core.ports import Clock
 from core.settings import Settings
 from tests.core.live.made import facts, frames, pcm, talk
-from tests.fakes.live import AGAIN, AGAIN_S, FakeEar, fake_ear, fake_mind
+from tests.fakes.live import AGAIN, AGAIN_S, fake_ear, fake_mind
 from tests.support import Api, Client
 
 QUICK = LiveSettings(look_s=0.05, lease_s=0.6, settle_s=1.0)
@@ -187,36 +181,6 @@ async def test_killed_hosts_lose_nothing_and_repeat_nothing(
     )
 
 
-async def test_what_another_heard_and_what_is_late_is_caught_up_with(
-    api: Api, ana: Client, store: LiveStore, new_host: Callable[..., LiveHost]
-) -> None:
-    clock = VirtualClock(datetime.now(UTC))
-    left_out: list[int] = []
-
-    async def ear(facts: Facts, pressure: Callable[[], int]) -> MakeEar:
-        class Noting(FakeEar):
-            async def hear(self, samples: NDArray[np.float32]) -> list[Heard]:
-                left_out.append(pressure())
-                return await super().hear(samples)
-
-        return Noting
-
-    session = (await opened(api, ana, store, channels=[Side.SELLER])).session
-    async with running(new_host("first", ear)):
-        await store.frame(session, 1, 9_600, pcm(talk("#" * 6)), client_s=30)
-        await told(store, session, until="stable")
-    assert left_out == [ALL]
-    clock.advance(timedelta(seconds=10))
-    async with running(new_host("second", ear, clock=clock)):
-        await store.frame(session, 2, 8_000, pcm(talk("#" * 5)), client_s=30)
-        await told(store, session, until="stable", after=(await store.kept(session)).event)
-        clock.advance(timedelta(seconds=-10))
-        await store.frame(session, 3, 8_000, pcm(talk("." * 5)), client_s=30)
-        await told(store, session, until="final")
-    assert left_out[:3] == [ALL, ENDS, ENDS]
-    assert all(level < ENDS for level in left_out[3:])
-
-
 async def test_one_who_dies_before_he_forgets_an_end_leaves_nothing_to_say(
     api: Api, ana: Client, store: LiveStore, new_host: Callable[..., LiveHost]
 ) -> None:
@@ -244,6 +208,20 @@ async def test_one_of_two_hosts_leaves_and_the_other_goes_on(
             assert first.held() == []
             assert second.held() == [session]
     assert [e["text"] for e in events if e["type"] == "final"] == ["w0 w5"]
+
+
+async def test_the_sessions_of_a_dead_host_do_not_wait_for_the_end_of_its_lease(
+    api: Api, ana: Client, store: LiveStore, new_host: Callable[..., LiveHost]
+) -> None:
+    dead, alive = new_host("dead"), new_host("alive")
+    mine, other = [(await opened(api, ana, store)).session for _ in range(2)]
+    assert await store.hold(mine, dead.token, lease_s=60)
+    assert await store.hold(other, "somebody", lease_s=60)
+    async with running(alive):
+        await alive.forsaken(dead.token)
+        await told(store, mine, until="session_started")
+        assert alive.held() == [mine]
+    assert await store.holders([other]) == ["somebody"]
 
 
 async def test_a_host_that_was_overtaken_says_nothing_more(
