@@ -36,6 +36,7 @@ NAMES = (
 def main() -> None:
     # As replicas have it: the threads of matrix products would spin on the other core.
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    os.environ["OMP_WAIT_POLICY"] = "passive"
     wanted = sys.argv[1:] or NAMES
     unknown = [name for name in wanted if name not in NAMES]
     if unknown:
