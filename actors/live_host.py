@@ -99,7 +99,7 @@ class LiveHostActor:
                 actor = await asyncio.to_thread(ray.get_actor, name, NAMESPACE)
                 report: LiveReport = await actor.report.remote()
                 if report.token and report.node == _node():
-                    await _until_dead(report.pid)
+                    await until_dead(report.pid)
                     await host.forsaken(report.token)
             except (ValueError, RayActorError, Unavailable) as error:  # it is not there yet, or the store is away
                 log.warning("live_host_not_watched", host=name, error=type(error).__name__)
@@ -110,7 +110,7 @@ def _node() -> str:
     return str(ray.get_runtime_context().get_node_id())
 
 
-async def _until_dead(pid: int) -> None:
+async def until_dead(pid: int) -> None:
     """Returns once that process of this machine has ended: pidfd_open(2)."""
     try:
         handle = os.pidfd_open(pid)
