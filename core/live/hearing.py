@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +38,8 @@ class HearingSettings:
 
     steps_s: tuple[float, float, float] = (0.8, 1.8, 5.0)  # of new sound between two decodes, by pressure
     behind_s: float = 0.6  # of sound that waits, more than a frame: what is heard so late is only caught up with
-    long_s: float = 6.0  # a turn that is longer costs more to decode: its steps grow with it
+    long_s: float = 6.0  # where more is heard at once, what is agreed of it is left behind, or else steps grow
+    kept_s: float = 4.0  # of sound that is heard again where the rest is left behind
     speech: float = 0.5  # probability from which on a block is speech
     silence: float = 0.35  # and below which it is none
     onset_blocks: int = 3  # of speech in the last five begin an utterance
@@ -58,7 +60,7 @@ class HearingSettings:
 class _Turn:
     """An utterance in hand. Samples count from the first of the side."""
 
-    begin: int
+    begin: int  # of what is heard; agreed words before it are left behind
     voiced: int  # end of the last block with speech
     agreed: tuple[Word, ...] = ()
     tail: tuple[Word, ...] = ()  # of the last hypothesis
@@ -70,6 +72,16 @@ class _Turn:
     @property
     def words(self) -> tuple[Word, ...]:
         return (*self.agreed, *self.tail)
+
+    @property
+    def behind(self) -> int:
+        """How many agreed words are left behind: they are heard no more."""
+        return sum(1 for _ in takewhile(lambda word: _middle(word) < self.begin, self.agreed))
+
+    @property
+    def first(self) -> int:
+        """Where the utterance begins."""
+        return min([self.begin, *(_samples(word.start_s) for word in self.agreed[:1])])
 
 
 class _Sound:
@@ -234,17 +246,19 @@ class Listener:
         turn.guessed = turn.voiced if guess else -1
         if not guess and (place := self._division(turn, count)) is not None:
             return self._divided(turn, place)
+        self._leave(turn)
         return self._news(turn, grown=more > 0)
 
     async def _words(self, turn: _Turn, *, urgent: bool) -> tuple[Word, ...]:
         """What the transcriber hears in the turn up to now."""
         before, ended = self._before
         recent = turn.begin - ended <= _samples(self._settings.prompt_s)
+        left, agreed = turn.agreed[: turn.behind], turn.agreed[turn.behind :]
         found = await self._transcriber.decode(
             self._sound.part(turn.begin, self._at),
             language=self._language,
-            prompt=before if recent else "",
-            agreed=_text(turn.agreed),
+            prompt=_text(left) or (before if recent else ""),
+            agreed=_text(agreed),
             hints=self._hints,
             urgent=urgent,
         )
@@ -255,11 +269,23 @@ class Listener:
             replace(word, start_s=round(word.start_s + begin_s, 3), end_s=round(word.end_s + begin_s, 3))
             for word in found.words
         ]
-        if [word.text for word in words[: len(turn.agreed)]] != [word.text for word in turn.agreed]:
+        if [word.text for word in words[: len(agreed)]] != [word.text for word in agreed]:
             # It did not do as it was told: what was said stays, and what is heard behind it follows.
-            edge_s = turn.agreed[-1].end_s
-            return (*turn.agreed, *(word for word in words if word.start_s + word.end_s > 2 * edge_s))
-        return tuple(words)
+            edge = _samples(agreed[-1].end_s)
+            return (*turn.agreed, *(word for word in words if _middle(word) > edge))
+        return (*left, *words)
+
+    def _leave(self, turn: _Turn) -> None:
+        """What was agreed some time ago is heard no more, it leads into what follows as text: a long turn costs no more
+        than a short one."""
+        how = self._settings
+        if self._at - turn.begin < _samples(how.long_s):
+            return
+        until = self._at - _samples(how.kept_s)
+        gaps = [_samples((word.end_s + after.start_s) / 2) for word, after in pairwise(turn.agreed)]
+        if places := [gap for gap in gaps if turn.begin < gap <= until]:
+            turn.begin = places[-1]
+            self._sound.forget(turn.begin)
 
     def _news(self, turn: _Turn, *, grown: bool) -> list[Heard]:
         said = [self._heard("stable", _text(turn.agreed), turn.agreed)] if grown else []
@@ -273,7 +299,7 @@ class Listener:
         """After how many words the turn is divided, if it is; 0: all of it ends here. The first `told` words were said
         to belong to it and stay."""
         how = self._settings
-        length_s = (self._at - turn.begin) / SAMPLE_RATE_HZ
+        length_s = (self._at - turn.first) / SAMPLE_RATE_HZ
         if length_s < how.divide_s:
             return None
         late = length_s >= how.late_s
@@ -316,6 +342,11 @@ class Listener:
 
 def _samples(length_s: float) -> int:
     return round(length_s * SAMPLE_RATE_HZ)
+
+
+def _middle(word: Word) -> int:
+    """Its sample."""
+    return _samples((word.start_s + word.end_s) / 2)
 
 
 def _text(words: Sequence[Word]) -> str:

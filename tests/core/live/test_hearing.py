@@ -20,7 +20,7 @@ from core.ports_live import Hypothesis
 from tests.fakes.engines import FakeMeter, FakeStreamTranscriber
 
 Sound = NDArray[np.float32]
-HOW = HearingSettings(divide_s=2.5, late_s=3.0, most_s=4.0)
+HOW = HearingSettings(long_s=1.5, kept_s=1.0, divide_s=2.5, late_s=3.0, most_s=4.0)
 
 # A call of one side: (blocks of silence, words, each a number and how many blocks it takes).
 turns = st.lists(
@@ -162,6 +162,24 @@ async def test_a_long_turn_is_decoded_less_often() -> None:
     assert grown[3] > 1.5 * grown[0]
 
 
+async def test_of_a_long_turn_only_the_newest_is_heard_again_and_what_was_agreed_leads_into_it() -> None:
+    class Led(FakeStreamTranscriber):
+        async def decode(self, window: Sound, *, prompt: str = "", agreed: str = "", **more: object) -> Hypothesis:  # type: ignore[override]
+            led.append(f"{prompt} {agreed}".split())
+            return await super().decode(window, agreed=agreed, **more)  # type: ignore[arg-type]
+
+    led: list[list[str]] = []
+    transcriber = Led()
+    how = HearingSettings(divide_s=60.0, late_s=60.0, most_s=60.0)
+    ear = Listener(transcriber, FakeMeter(), how, side=Side.SELLER, language="en")
+    numbers = [str(number) for number in range(100, 140)]  # 19 s
+    [final] = of("final", await heard(ear, spoken([(5, [(int(number), 15) for number in numbers])]), [700]))
+    assert final.text.split() == numbers
+    assert max(transcriber.windows) / SAMPLE_RATE_HZ <= how.long_s + 2 * how.steps_s[ALL]
+    assert all(words == numbers[: len(words)] for words in led)
+    assert len(led[-1]) > 30
+
+
 async def test_the_end_is_decoded_while_the_pause_may_still_be_none() -> None:
     class Sentences(FakeStreamTranscriber):
         """Ends each hypothesis with a full stop."""
@@ -197,13 +215,14 @@ class Doubtful(FakeStreamTranscriber):
 
 async def test_a_long_turn_is_divided_also_behind_a_word_in_doubt() -> None:
     numbers = range(100, 112)
-    sure = Listener(FakeStreamTranscriber(), FakeMeter(), HOW, side=Side.SELLER, language="en")
+    how = replace(HOW, long_s=6.0)
+    sure = Listener(FakeStreamTranscriber(), FakeMeter(), how, side=Side.SELLER, language="en")
     doubtful = Doubtful("101")
-    ear = Listener(doubtful, FakeMeter(), HOW, side=Side.SELLER, language="en")
+    ear = Listener(doubtful, FakeMeter(), how, side=Side.SELLER, language="en")
     sound = spoken([(5, [(n, 15) for n in numbers])])
     finals = of("final", await heard(ear, sound, [700]))
     assert len(finals) > 1
-    assert max(doubtful.windows) / SAMPLE_RATE_HZ <= HOW.late_s + HOW.steps_s[ALL] + HOW.long_s
+    assert max(doubtful.windows) / SAMPLE_RATE_HZ <= how.late_s + 2 * how.steps_s[ALL]
     text = " ".join(one.text for one in finals)
     assert text == " ".join(one.text for one in of("final", await heard(sure, sound, [700])))
     assert text == " ".join(map(str, numbers))
