@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Annotated, Any, TypeAlias
@@ -29,6 +29,7 @@ Event: TypeAlias = (
     | wire.Suggestion | wire.Battlecard | wire.Metrics | wire.Mood | wire.Warned | wire.SessionEnded
 )  # fmt: skip
 _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+_PING = json.dumps({"type": "ping"})
 _REFUSED_FROM = 4_000
 _MOST_UNACKED = 500
 _TRIES = 8
@@ -45,6 +46,7 @@ class LiveClient:
         self._last_event = 0
         self._frame = 0
         self._unacked: OrderedDict[int, bytes] = OrderedDict()
+        self._unanswered: deque[str] = deque()  # the pong behind each says that it was taken
         self._ended = False  # we said so
         self._events: asyncio.Queue[Event | Exception] = asyncio.Queue()
         self._connected = asyncio.Event()
@@ -72,10 +74,12 @@ class LiveClient:
         await self._say(wire.frame(number, sound))
 
     async def ask(self, text: str | None = None) -> None:
-        await self._say(json.dumps({"type": "ask", "text": text}))
+        """A lost connection is no matter, but that the question may be answered twice."""
+        await self._surely(json.dumps({"type": "ask", "text": text}))
 
     async def feedback(self, feedback: wire.Feedback) -> None:
-        await self._say(feedback.model_dump_json())
+        """A lost connection is no matter."""
+        await self._surely(feedback.model_dump_json())
 
     async def end(self) -> None:
         """All was sent; `session_ended` follows."""
@@ -97,6 +101,16 @@ class LiveClient:
         """Lose the connection, as a network does."""
         if self._socket is not None:
             self._socket.transport.abort()
+
+    async def _surely(self, message: str) -> None:
+        await self._connected.wait()
+        self._unanswered.append(message)
+        assert self._socket is not None
+        try:
+            await self._socket.send(message)
+            await self._socket.send(_PING)
+        except ConnectionClosed:
+            return  # it is sent again
 
     async def _say(self, message: str | bytes) -> None:
         await self._connected.wait()
@@ -148,7 +162,10 @@ class LiveClient:
             self._resending = asyncio.create_task(self._send_again())
         elif kind == "error":
             self._events.put_nowait(BadInput(told["detail"]))
-        elif kind != "pong" and told["number"] > self._last_event:
+        elif kind == "pong":
+            if self._unanswered:
+                self._unanswered.popleft()
+        elif told["number"] > self._last_event:
             self._last_event = told["number"]
             if kind == "session_started":
                 self._session = told["session"]
@@ -161,6 +178,9 @@ class LiveClient:
         try:
             for number, sound in list(self._unacked.items()):
                 await self._socket.send(wire.frame(number, sound))
+            for message in list(self._unanswered):
+                await self._socket.send(message)
+                await self._socket.send(_PING)
             if self._ended:
                 await self._socket.send(json.dumps({"type": "end"}))
             self._connected.set()

@@ -211,11 +211,11 @@ class Listener:
     def _is_due(self, turn: _Turn, pressure: int) -> bool:
         """Whether enough is new for another hypothesis while somebody speaks."""
         how = self._settings
-        length_s = (self._at - turn.begin) / SAMPLE_RATE_HZ
         if self._is_behind():
-            return length_s >= how.most_s
+            return self._at - turn.begin >= _samples(how.most_s)
+        heard_s = (turn.decoded - turn.begin) / SAMPLE_RATE_HZ
         new_s = (self._at - max(turn.decoded, turn.begin)) / SAMPLE_RATE_HZ
-        return new_s >= how.steps_s[pressure] * max(1.0, length_s / how.long_s)
+        return new_s >= how.steps_s[pressure] * max(1.0, heard_s / how.long_s) ** 2
 
     def _is_behind(self) -> bool:
         return self._sound.end - self._at > _samples(self._settings.behind_s)

@@ -113,8 +113,12 @@ async def test_a_client_that_is_cut_off_again_and_again_loses_nothing(api: Api, 
             await live.send(sound)
             if number % 13 == 12:
                 await live.drop()
+                await live.ask(f"{number}")
         await live.end()
         events = [event async for event in live.events()]
+    asked = [event.text for event in events if isinstance(event, wire.Suggestion) and event.asked]
+    drops = range(12, len(SOUND), 13)
+    assert list(dict.fromkeys(asked)) == [f"about {number}" for number in drops]
     texts = [(event.side, event.text) for event in events if isinstance(event, wire.Final)]
     assert texts == [("seller", "w0 w5 w10 w15"), ("customer", "w25 w30 w35"), ("seller", "w40 w45 w50")]
     numbers = [event.number for event in events]
