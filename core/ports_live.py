@@ -28,10 +28,11 @@ class StreamTranscriber(Protocol):
 
     async def decode(
         self, window: NDArray[np.float32], *, language: str | None = None, prompt: str = "", agreed: str = "",
-        hints: Sequence[str] = (), urgent: bool = False,
+        draft: str = "", hints: Sequence[str] = (), urgent: bool = False,
     ) -> Hypothesis:  # fmt: skip
         """`window`: float32 (samples,) in [-1, 1], mono, 16 kHz, at most 30 s. `language` None: detect it. `prompt`:
-        what was said before the window. `agreed`: what the window begins with, words with one space between. `hints`:
+        what was said before the window. `agreed`: what the window begins with, words with one space between. `draft`:
+        what may come behind it; where it is right the window costs less, and it changes nothing that is heard. `hints`:
         names to expect. `urgent`: somebody waits for it, as speech has ended; it goes before what can wait a little."""
         ...
 

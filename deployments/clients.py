@@ -58,12 +58,14 @@ class RemoteStreamTranscriber:
 
     async def decode(
         self, window: NDArray[np.float32], *, language: str | None = None, prompt: str = "", agreed: str = "",
-        hints: Sequence[str] = (), urgent: bool = False,
+        draft: str = "", hints: Sequence[str] = (), urgent: bool = False,
     ) -> Hypothesis:  # fmt: skip
         import numpy as np
 
         pcm = np.clip(np.rint(window * np.float32(32768)), -32768, 32767).astype(np.int16)
-        found: Hypothesis = await ask(self._handle, "decode", pcm, language, prompt, agreed, tuple(hints), urgent)
+        found: Hypothesis = await ask(
+            self._handle, "decode", pcm, language, prompt, agreed, draft, tuple(hints), urgent
+        )
         return found
 
 

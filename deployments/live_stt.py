@@ -20,12 +20,19 @@ class LiveStt:
         self._engine = make()
 
     async def decode(
-        self, pcm: NDArray[np.int16], language: str | None, prompt: str, agreed: str, hints: Sequence[str], urgent: bool
+        self,
+        pcm: NDArray[np.int16],
+        language: str | None,
+        prompt: str,
+        agreed: str,
+        draft: str,
+        hints: Sequence[str],
+        urgent: bool,
     ) -> Hypothesis:
         """`pcm`: int16 (samples,): half of what floats take on the way."""
         import numpy as np
 
         window = pcm.astype(np.float32) / np.float32(32768)
         return await self._engine.decode(
-            window, language=language, prompt=prompt, agreed=agreed, hints=hints, urgent=urgent
+            window, language=language, prompt=prompt, agreed=agreed, draft=draft, hints=hints, urgent=urgent
         )

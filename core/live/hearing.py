@@ -259,6 +259,7 @@ class Listener:
             language=self._language,
             prompt=_text(left) or (before if recent else ""),
             agreed=_text(agreed),
+            draft=_text(turn.tail),
             hints=self._hints,
             urgent=urgent,
         )

@@ -45,14 +45,14 @@ class Gauge:
 
     async def decode(
         self, window: NDArray[np.float32], *, language: str | None = None, prompt: str = "", agreed: str = "",
-        hints: Sequence[str] = (), urgent: bool = False,
+        draft: str = "", hints: Sequence[str] = (), urgent: bool = False,
     ) -> Hypothesis:  # fmt: skip
         if not self._is_fresh():
             self._mean_s = 0.0
         self._asked += 1
         try:
             found = await self._inner.decode(
-                window, language=language, prompt=prompt, agreed=agreed, hints=hints, urgent=urgent
+                window, language=language, prompt=prompt, agreed=agreed, draft=draft, hints=hints, urgent=urgent
             )
         finally:
             self._asked -= 1

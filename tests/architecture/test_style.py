@@ -251,7 +251,7 @@ def many_threads(text: str) -> Iterator[Finding]:
 
 
 SOMEBODY_WAITS = {
-    "core/engines/streaming_stt.py::StreamingWhisper.__init__": "for one answer, while cores are idle: decision 7",
+    "core/engines/streaming_batched.py::BatchedWhisper.__init__": "for one answer, while cores are idle: decision 7",
 }
 
 

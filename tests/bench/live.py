@@ -19,7 +19,8 @@ from pathlib import Path
 import jiwer
 import numpy as np
 
-from core.engines.streaming_stt import SharedTranscriber, StreamingWhisper
+from core.engines.streaming_quick import QuickWhisper
+from core.engines.streaming_stt import SharedTranscriber
 from core.engines.stt import FasterWhisper
 from core.engines.vad import SileroMeter, SileroVad
 from core.live.hearing import Listener
@@ -46,7 +47,7 @@ def run() -> None:
     parts = [clip for folder, most in SETS.items() for clip in live_audio.chosen(folder, most)]
     parts += live_audio.calls()
     seconds = sum(clip.seconds for clip in parts)
-    engine = StreamingWhisper(live_audio.model(), threads=placement("cpu").live_stt.threads)
+    engine = QuickWhisper(live_audio.model(), threads=placement("cpu").live_stt.threads)
     mine = _ours(engine, parts)
     helped = live_suggestions.run(engine)
     peer = _peer(parts)
@@ -76,7 +77,7 @@ def _line(metric: str, value: float, unit: str, other: float | None, *, more_is_
     line("live", metric, value, unit, peer, value if other is None else other, more_is_better=more_is_better)
 
 
-def _ours(engine: StreamingWhisper, parts: Sequence[Clip]) -> Figures:
+def _ours(engine: QuickWhisper, parts: Sequence[Clip]) -> Figures:
     def listen(clip: Clip) -> Listener:
         return Listener(SharedTranscriber(engine), SileroMeter(), side=Side.SELLER, language=clip.language)
 

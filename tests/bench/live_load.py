@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.streaming_stt import SharedTranscriber, StreamingWhisper
+from core.engines.streaming_quick import QuickWhisper
+from core.engines.streaming_stt import SharedTranscriber
 from core.engines.vad import SileroMeter
 from core.live.hearing import Listener
 from core.live.pressure import Gauge
@@ -33,7 +34,7 @@ GOAL = 4
 class _Replicas:
     """As Serve's router: each window goes to the replica that has the fewest."""
 
-    def __init__(self, engines: Sequence[StreamingWhisper], *, most: int) -> None:
+    def __init__(self, engines: Sequence[QuickWhisper], *, most: int) -> None:
         self._replicas = [SharedTranscriber(engine, most=most) for engine in engines]
         self._asked = [0] * len(engines)
 
@@ -48,7 +49,7 @@ class _Replicas:
 
 def run() -> None:
     part = placement("cpu").live_stt
-    engines = [StreamingWhisper(live_audio.model(), threads=part.threads) for _ in range(part.min_replicas)]
+    engines = [QuickWhisper(live_audio.model(), threads=part.threads) for _ in range(part.min_replicas)]
     clips = live_audio.chosen("asr_en", 24)
     borne = 0
     for sessions in ROUNDS:

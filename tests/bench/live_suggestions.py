@@ -16,7 +16,8 @@ from rapidfuzz import fuzz
 from core import bootstrap
 from core.engines import embeddings
 from core.engines.sentiment import EmbeddingSentiment
-from core.engines.streaming_stt import SharedTranscriber, StreamingWhisper
+from core.engines.streaming_quick import QuickWhisper
+from core.engines.streaming_stt import SharedTranscriber
 from core.engines.vad import SileroMeter
 from core.gateways.hot import RedisHotValues
 from core.kit import audio
@@ -48,12 +49,12 @@ class Helped:
     early: list[bool]
 
 
-def run(engine: StreamingWhisper) -> Helped:
+def run(engine: QuickWhisper) -> Helped:
     with servers() as settings:
         return asyncio.run(_played(engine, settings))
 
 
-async def _played(engine: StreamingWhisper, settings: Settings) -> Helped:
+async def _played(engine: QuickWhisper, settings: Settings) -> Helped:
     embedder = embeddings.make("e5")
     moods = EmbeddingSentiment.load(embedder)
     db = bootstrap.database(settings, bootstrap.database_url(settings))

@@ -63,7 +63,7 @@ class FakeStreamTranscriber:
 
     async def decode(
         self, window: NDArray[np.float32], *, language: str | None = None, prompt: str = "", agreed: str = "",
-        hints: Sequence[str] = (), urgent: bool = False,
+        draft: str = "", hints: Sequence[str] = (), urgent: bool = False,
     ) -> Hypothesis:  # fmt: skip
         self.windows.append(len(window))
         levels = np.rint(window * 1000).astype(int)

@@ -7,11 +7,12 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from core.engines.streaming_stt import Request, SharedTranscriber, StreamingWhisper
+from core.engines.streaming_stt import SharedTranscriber
+from core.engines.streaming_windows import Request
 from core.ports_live import Hypothesis
 
 WINDOW = np.zeros(160, np.float32)
@@ -36,7 +37,7 @@ class Gated:
 
 
 def shared(engine: Gated, *, most: int) -> SharedTranscriber:
-    return SharedTranscriber(cast("StreamingWhisper", engine), most=most)
+    return SharedTranscriber(engine, most=most)
 
 
 async def begun(engine: Gated, *asking: Any) -> list[asyncio.Task[Hypothesis]]:

@@ -1,0 +1,85 @@
+"""The quick engine on real weights and the demonstration call: what makes it quick changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import random
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from core.engines.streaming_quick import QuickWhisper
+from core.engines.streaming_windows import Request
+from core.kit import audio
+from core.ports import SAMPLE_RATE_HZ, Word
+from tests.fakes.speech import DEMO, models
+
+pytestmark = pytest.mark.weights
+SECONDS = (2.0, 4.5, 8.0)
+
+
+@functools.cache
+def engine() -> QuickWhisper:
+    return QuickWhisper(models() / "whisper-base")
+
+
+@functools.cache
+def demo(language: str) -> NDArray[np.float32]:
+    call = asyncio.run(audio.decode(DEMO / f"call_{language}.opus", max_decoded_s=600, timeout_s=60))
+    sound: NDArray[np.float32] = call.samples[0].astype(np.float32) / 32768
+    return sound[np.flatnonzero(np.abs(sound) > 0.05)[0] :]
+
+
+def heard(language: str, seconds: float, *, agreed: str = "", draft: str = "") -> tuple[Word, ...]:
+    window = demo(language)[: round(seconds * SAMPLE_RATE_HZ)]
+    job = engine().prepare(Request(window, language, "", agreed, (), draft))
+    return engine().decode([job])[0].words
+
+
+def text(words: tuple[Word, ...]) -> list[str]:
+    return [word.text for word in words]
+
+
+@pytest.mark.parametrize("language", ["en", "pt"])
+@pytest.mark.parametrize("seconds", SECONDS)
+def test_a_draft_changes_nothing_right_or_wrong(language: str, seconds: float) -> None:
+    alone = heard(language, seconds)
+    words = text(alone)
+    assert len(words) > 2
+    shuffled = random.Random(7).sample(words, len(words))
+    half = len(words) // 2
+    one_wrong = [*words[:half], "zebra", *words[half + 1 :]]
+    for draft in (words, words[:half], shuffled, one_wrong, [*words, "and", "then"], ["zebra"] * 200):
+        assert text(heard(language, seconds, draft=" ".join(draft))) == words
+
+
+def test_a_draft_that_is_right_for_the_most_part_saves_most_steps() -> None:
+    decoder = engine().decoder
+    before = decoder.steps
+    words = text(heard("en", 8.0))
+    plain = decoder.steps - before
+    for draft in (words, ["Oh,", *words], words[:-2]):
+        before = decoder.steps
+        assert text(heard("en", 8.0, draft=" ".join(draft))) == words
+        assert decoder.steps - before < plain / 3
+
+
+def test_tokens_get_the_same_answers_one_by_one_and_together() -> None:
+    whisper = engine()
+    job = whisper.prepare(Request(demo("en")[: 3 * SAMPLE_RATE_HZ], "en", "", "", ()))
+    states = whisper._heard(job)
+    tokens = [50258, 50259, 50359, 50363, 1057, 558, 11]
+    decoder = whisper.decoder
+    together = decoder.step(tokens, states, decoder.nothing, at=0, asked=0)
+    past, alone = decoder.nothing, []
+    for place, token in enumerate(tokens):
+        found = decoder.step([token], states, past, at=place, asked=0)
+        past = {name.replace("now_", "past_"): one for name, one in found.items() if name.startswith("now_")}
+        alone.append(found["logits"][0, 0])
+    # Attention is summed up in another order, and what is rounded to 8 bits can fall to either side.
+    off = np.abs(together["logits"][0] - np.stack(alone))
+    assert off.mean() < 0.1
+    assert off[:2].max() < 0.001
+    assert (together["logits"][0].argmax(-1) == np.stack(alone).argmax(-1)).all()
