@@ -161,10 +161,10 @@ def _show(client: Demo, call: Path | None, language: str) -> None:
 
 async def _prepare(settings: Settings, language: str) -> demo_tenant.LogIn:
     """The demo tenant with its pipeline, its competitors and a trained forecast; what is there already is kept."""
-    log_in = demo_tenant.log_in_of(settings)
     db = bootstrap.database(settings, bootstrap.database_url(settings))
     try:
         tenant_id = await demo_tenant.find(db)
+        log_in = demo_tenant.log_in_of(settings) if tenant_id else demo_tenant.new_log_in(settings)
         if tenant_id is None:
             with console.status("a simulated pipeline of 1,500 deals over 18 months"):
                 story = demo_tenant.story(language)

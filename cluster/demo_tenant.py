@@ -20,6 +20,7 @@ from core.competitors.model import Competitor
 from core.deals import repository as deals
 from core.deals.model import Account, Activity, Contact, Deal, DealChange
 from core.kit.db import Database
+from core.kit.errors import Conflict
 from core.kit.ids import new_id
 from core.kit.security import Identity
 from core.settings import Settings, configs_dir
@@ -30,6 +31,7 @@ from core.tenants.sign_up import sign_up
 from training.simulated_pipeline import SimulatedDeal, simulate
 
 SLUG, EMAIL = "demo", "demo@salesedge.example"
+_LOG_IN = "demo.json"
 _BATCH = 2_000
 
 
@@ -68,13 +70,25 @@ def story(language: str) -> Story:
     )  # fmt: skip
 
 
+def new_log_in(settings: Settings) -> LogIn:
+    """With a password of its own, kept in the data folder, where only its owner reads it."""
+    path = settings.data_dir / _LOG_IN
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump({"email": EMAIL, "password": secrets.token_urlsafe(12)}, file)
+    return log_in_of(settings)
+
+
 def log_in_of(settings: Settings) -> LogIn:
-    path = settings.data_dir / "demo.json"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump({"email": EMAIL, "password": secrets.token_urlsafe(12)}, file)
-    return LogIn(**json.loads(path.read_text("utf-8")))
+    """What was kept. Raises `Conflict` where it is gone: the database cannot tell a password."""
+    path = settings.data_dir / _LOG_IN
+    try:
+        return LogIn(**json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise Conflict(
+            f"The demo company is there, but its password is not: {path} cannot be read. Put it back, or remove the "
+            f"folder {settings.data_dir} with the demo's database in it and start anew."
+        ) from error
 
 
 async def create(db: Database, roles: Roles, log_in: LogIn, told: Story) -> Identity:
