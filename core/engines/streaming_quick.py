@@ -12,6 +12,7 @@ in four of it counts for four: its scores get the logarithm of that, so that att
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -215,4 +216,7 @@ def _session(graph: bytes, threads: int) -> Any:
     how = onnxruntime.SessionOptions()
     how.intra_op_num_threads, how.inter_op_num_threads = threads, 1
     how.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other processes need the cores
-    return onnxruntime.InferenceSession(graph, sess_options=how, providers=["CPUExecutionProvider"])
+    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:  # of bytes a session would keep a copy as long as it lives
+        file.write(graph)
+        file.flush()
+        return onnxruntime.InferenceSession(file.name, sess_options=how, providers=["CPUExecutionProvider"])
