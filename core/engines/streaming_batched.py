@@ -28,13 +28,11 @@ _NEAR = 50  # states behind a window are enough to tell when words were said; on
 class BatchedWhisper:
     """An `Engine`. `folder` is any faster-whisper model; `threads`: of one pass, on a processor."""
 
-    def __init__(
-        self, folder: Path, *, device: str = "cpu", compute_type: str = "int8", threads: int = 1
-    ) -> None:  # fmt: skip
-        streaming_windows.weights_in(folder)
+    def __init__(self, folder: Path, *, device: str = "cpu", compute_type: str = "int8", threads: int = 1) -> None:
         import numpy as np
         from faster_whisper import WhisperModel
 
+        streaming_windows.need_weights(folder)
         self._model = WhisperModel(
             str(folder), device=device, compute_type=compute_type, cpu_threads=threads, num_workers=1,
             local_files_only=True,

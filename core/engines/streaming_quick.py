@@ -38,11 +38,11 @@ class QuickWhisper:
     """An `Engine`. `folder` is any faster-whisper model; `threads`: of one pass."""
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
-        streaming_windows.weights_in(folder)
         import numpy as np
 
         from core.engines import whisper_graph
 
+        streaming_windows.need_weights(folder)
         graphs = whisper_graph.load(folder)
         self._encoder = _session(graphs.encoder, threads)
         self.decoder = Decoder(graphs, threads)
@@ -50,7 +50,7 @@ class QuickWhisper:
         self._end: int = self._windows.tokenizers["en"].eot
         self._never = np.zeros(len(graphs.embeddings), np.float32)
         self._never[self._end + 1 :] = -np.inf  # no marks of time, and nothing else that is no text
-        self._never[[token for token in graphs.suppressed if token != self._end]] = -np.inf
+        self._never[list(graphs.suppressed)] = -np.inf
         self._never_first = self._never.copy()
         self._never_first[list(graphs.suppressed_first)] = -np.inf
         silence = self._encode(np.zeros(0, np.float32), WHOLE)
@@ -75,7 +75,7 @@ class QuickWhisper:
         answers = answers[len(start) - 1 :]
         said = [(token, _share(answers[place], token)) for place, token in enumerate(job.agreed)]
         said += self._following(run, answers[len(said) :], job, draft)
-        scores = run.scores(len(job.prompt), len(job.prompt) + len(start) + len(said))[..., : -(-job.spoken // 2)]
+        scores = run.scores(len(job.prompt), len(job.prompt) + len(start) + len(said))[..., : math.ceil(job.spoken / 2)]
         timed = word_times.words(tokenizer, said, scores)
         return Hypothesis(language, streaming_windows.words(job, timed, no_speech))
 
@@ -109,7 +109,7 @@ class QuickWhisper:
 
         window = self._encode(job.request.window, job.frames)
         states = job.frames // 2
-        behind = max(0, -(-(states - _THINNED // 2) // _THINNED))
+        behind = math.ceil((states - _THINNED // 2) / _THINNED)  # of those that are kept, whose place the window takes
         heard = {
             name: np.concatenate([one, self._silence[name][:, :, behind:]], axis=2) for name, one in window.items()
         }
@@ -216,7 +216,8 @@ def _session(graph: bytes, threads: int) -> Any:
     how = onnxruntime.SessionOptions()
     how.intra_op_num_threads, how.inter_op_num_threads = threads, 1
     how.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other processes need the cores
-    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:  # of bytes a session would keep a copy as long as it lives
+    # Of bytes a session would keep a copy as long as it lives.
+    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
         file.write(graph)
         file.flush()
         return onnxruntime.InferenceSession(file.name, sess_options=how, providers=["CPUExecutionProvider"])

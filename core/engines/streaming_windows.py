@@ -128,11 +128,10 @@ class Windows:
         return max(LANGUAGES, key=lambda name: shares[name]) if self.multilingual else "en"
 
 
-def weights_in(folder: Path) -> Path:
+def need_weights(folder: Path) -> None:
     """Raises `Unavailable` where there are none."""
     if not (folder / "model.bin").is_file():
         raise Unavailable(f"There is no speech model in {folder}. Run `salesedge models install`.")
-    return folder / "model.bin"
 
 
 def words(job: Job, raw: Sequence[Any], no_speech: float) -> tuple[Word, ...]:

@@ -2,7 +2,7 @@
 
 The encoder's gives the keys and values that the decoder attends to, so that those of silence can be kept; the decoder's
 takes any number of tokens at once, and a weight for each state it attends to. The decoder reads all it knows for each
-token, so it is kept in 8 bits, with a scale for each 64: then a token gets the same answers alone and among others
+token, so it is kept in 8 bits, with a scale for each 64: a token gets nearly the same answers alone and among others
 (`MatMulNBits` and `MultiHeadAttention`: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md).
 """
 
