@@ -5,8 +5,7 @@ in one step. So does the draft, the end of the last hypothesis: as far as the de
 that one step, and each new word takes one more (speculative decoding: Leviathan et al., arXiv:2211.17192, with what was
 heard before in place of a smaller model).
 
-Behind the window comes what the encoder says of 30 s of silence, without which the decoder says things twice. One state
-in four of it counts for four: its scores get the logarithm of that, so that attention is shared out as before.
+Behind the window comes what the encoder says of 30 s of silence, ready made: without it the decoder says things twice.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from core.engines.whisper_graph import WhisperGraphs
 
 _MULTILINGUAL = 51865  # words of the vocabulary from which on a model knows languages
-_THINNED = 4  # states of silence for which one counts
 _AHEAD = 8  # tokens of a draft that are looked at once it was wrong
 
 Arrays = dict[str, "NDArray[np.float32]"]
@@ -53,8 +51,7 @@ class QuickWhisper:
         self._never[list(graphs.suppressed)] = -np.inf
         self._never_first = self._never.copy()
         self._never_first[list(graphs.suppressed_first)] = -np.inf
-        silence = self._encode(np.zeros(0, np.float32), WHOLE)
-        self._silence = {name: one[:, :, _THINNED // 2 :: _THINNED] for name, one in silence.items()}
+        self._silence = self._encode(np.zeros(0, np.float32), WHOLE)
 
     def prepare(self, request: Request) -> Job:
         return self._windows.prepare(request)
@@ -104,18 +101,12 @@ class QuickWhisper:
         run.forget(length)
 
     def _heard(self, job: Job) -> Arrays:
-        """What the decoder attends to: the window, and thinned silence up to 30 s."""
+        """What the decoder attends to: the window, and silence up to 30 s."""
         import numpy as np
 
         window = self._encode(job.request.window, job.frames)
         states = job.frames // 2
-        behind = math.ceil((states - _THINNED // 2) / _THINNED)  # of those that are kept, whose place the window takes
-        heard = {
-            name: np.concatenate([one, self._silence[name][:, :, behind:]], axis=2) for name, one in window.items()
-        }
-        weights = np.zeros((1, 1, 1, heard["key0"].shape[2]), np.float32)
-        weights[..., states:] = math.log(_THINNED)
-        return {**heard, "weights": weights}
+        return {name: np.concatenate([one, self._silence[name][:, :, states:]], axis=2) for name, one in window.items()}
 
     def _encode(self, window: NDArray[np.float32], frames: int) -> Arrays:
         return _named(self._encoder, {"features": self._windows.features(window, frames)[None]})

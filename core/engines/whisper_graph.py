@@ -1,8 +1,8 @@
 """Whisper as two ONNX graphs for windows of any length, made from a faster-whisper folder.
 
 The encoder's gives the keys and values that the decoder attends to, so that those of silence can be kept; the decoder's
-takes any number of tokens at once, and a weight for each state it attends to. The decoder reads all it knows for each
-token, so it is kept in 8 bits, with a scale for each 64: a token gets nearly the same answers alone and among others
+takes any number of tokens at once. The decoder reads all it knows for each token, so it is kept in 8 bits, with a scale
+for each 64: a token gets nearly the same answers alone and among others
 (`MatMulNBits` and `MultiHeadAttention`: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md).
 """
 
@@ -32,10 +32,9 @@ _ALL = 2**40  # as far as there is something
 @dataclass(frozen=True, slots=True)
 class WhisperGraphs:
     """`encoder`: features (1, mels, frames) → `key0`, `value0`, … (1, heads, states, head size), of each layer.
-    `decoder`: `embedded` (1, tokens, size), `weights` (1, 1, 1, states), the logarithm of how often each state counts,
-    `asked` (1,), the first token whose answer is wanted, `key0`, … of the encoder and `past_key0`, … of the tokens
-    before → `logits` (1, tokens asked, vocabulary), `scores` (1, aligned heads, tokens, states) before the softmax, and
-    `now_key0`, … of all tokens up to now.
+    `decoder`: `embedded` (1, tokens, size), `asked` (1,), the first token whose answer is wanted, `key0`, … of the
+    encoder and `past_key0`, … of the tokens before → `logits` (1, tokens asked, vocabulary), `scores` (1, aligned
+    heads, tokens, states) before the softmax, and `now_key0`, … of all tokens up to now.
     `embeddings` (vocabulary, size) and `positions` (places, size): what is added up for `embedded`."""
 
     encoder: bytes
@@ -110,16 +109,12 @@ def _decoder(weights: Weights, heads: int, aligned: Sequence[tuple[int, int]]) -
     vocabulary, size = weights["decoder/embeddings/weight"].shape
     inputs = [
         _float("embedded", 1, "tokens", size),
-        _float("weights", 1, 1, 1, "states"),
         helper.make_tensor_value_info("asked", TensorProto.INT64, [1]),
     ]
     outputs = [
         _float("logits", 1, None, vocabulary),
         _float("scores", 1, len(aligned), "tokens", "states"),
     ]
-    tokens = graph.add("Slice", graph.add("Shape", "embedded"), graph.integers(1), graph.integers(2))
-    shape = graph.add("Concat", graph.integers(1, 1), tokens, graph.integers(1), axis=0)
-    bias = graph.add("Expand", "weights", shape)
     hidden, scores = "embedded", []
     for number, layer in enumerate(_layers(weights, "decoder")):
         past, now, heard = ([f"{part}{kind}{number}" for kind in ("key", "value")] for part in ("past_", "now_", ""))
@@ -136,7 +131,7 @@ def _decoder(weights: Weights, heads: int, aligned: Sequence[tuple[int, int]]) -
         said, told = graph.fresh(), f"scores{number}"
         wanted = [head for of, head in aligned if of == number]
         graph.add(
-            "MultiHeadAttention", asking, *heard, "", "", bias,
+            "MultiHeadAttention", asking, *heard,
             names=[said, "", "", told] if wanted else [said], domain=_MICROSOFT, num_heads=heads,
         )  # fmt: skip
         if wanted:
