@@ -49,7 +49,7 @@ class HearingSettings:
     open_end_s: float = 1.1  # the same, where it seems to go on
     whole_sure: float = 0.6  # mean confidence below which no text is whole: what was misheard goes on more often
     sure: float = 0.7  # words of less confidence are not agreed, nor what follows them
-    edge_s: float = 1.0  # words that end so near to the edge of the sound are not agreed yet
+    edge_s: float = 2.0  # words that end so near to the edge of the sound are not agreed yet
     divide_s: float = 10.0  # a turn that is longer is divided at a sentence that is agreed
     late_s: float = 15.0  # and from here on between any two words, also those in doubt
     most_s: float = 24.0  # and here even where nothing is agreed

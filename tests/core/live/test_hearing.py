@@ -20,7 +20,7 @@ from core.ports_live import Hypothesis
 from tests.fakes.engines import FakeMeter, FakeStreamTranscriber
 
 Sound = NDArray[np.float32]
-HOW = HearingSettings(long_s=1.5, kept_s=1.0, divide_s=2.5, late_s=3.0, most_s=4.0)
+HOW = HearingSettings(edge_s=0.5, long_s=1.5, kept_s=1.0, divide_s=2.5, late_s=3.0, most_s=4.0)
 
 # A call of one side: (blocks of silence, words, each a number and how many blocks it takes).
 turns = st.lists(
