@@ -244,7 +244,8 @@ class Metrics(Event):
 
 
 class Mood(Event):
-    """The customer's, of late. `valence` in [-1, 1]; `trend`: how much better it is than some sentences ago."""
+    """The customer's of late, or of all who are heard on one channel. `valence` in [-1, 1]; `trend`: how much better it
+    is than some sentences ago."""
 
     type: Literal["mood"] = "mood"
     side: Side

@@ -146,6 +146,7 @@ const tell = {
   metrics: (event) => {
     const mine = event.talk_share.seller;
     if (mine !== undefined) {
+      $("measures").dataset.sides = "both";
       $("share").firstElementChild.style.width = 100 * mine + "%";
       $("shareOf").textContent = Math.round(100 * mine) + " %";
     }

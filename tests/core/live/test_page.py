@@ -17,6 +17,8 @@ from tests.core.live.made import talk
 from tests.core.notifications.conftest import served
 from tests.support import Api, Client, new_deal
 
+SHARE_IS_SHOWN = "document.getElementById('share').offsetHeight > 0"
+
 
 @pytest.fixture(scope="session")
 def chromium() -> Path:
@@ -62,6 +64,7 @@ async def test_what_the_microphone_hears_is_shown_and_becomes_a_call(
         await page.until("document.querySelectorAll('#suggestions li').length > 0")
         text = await page.run("document.querySelector('#transcript li span').textContent")
         assert text.split()[0].startswith("w")
+        assert not await page.run(SHARE_IS_SHOWN)
         await page.click("#suggestions button")
         await page.click("#end")
         await page.until("document.getElementById('over').dataset.call")
@@ -85,6 +88,7 @@ async def test_a_file_of_two_sides_is_played_and_shown_by_side(
         await page.until("document.getElementById('over').dataset.call")
         sides_shown = await page.run("[...document.querySelectorAll('#transcript li')].map((row) => row.dataset.side)")
         assert sides_shown == ["seller", "customer"]
+        assert await page.run(SHARE_IS_SHOWN)
         assert await page.run("document.getElementById('shareOf').textContent") != "–"
         await page.click("#language")
         assert await page.run("document.querySelector('#transcript b').textContent") == "You"
