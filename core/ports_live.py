@@ -33,7 +33,8 @@ class StreamTranscriber(Protocol):
         """`window`: float32 (samples,) in [-1, 1], mono, 16 kHz, at most 30 s. `language` None: detect it. `prompt`:
         what was said before the window. `agreed`: what the window begins with, words with one space between. `draft`:
         what may come behind it; where it is right the window costs less, and it changes nothing that is heard. `hints`:
-        names to expect. `urgent`: somebody waits for it, as speech has ended; it goes before what can wait a little."""
+        names to expect. `urgent`: somebody waits for it, as speech has ended; it goes before what can wait a little,
+        and is searched for what is likeliest as a whole, not word by word."""
         ...
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from core.engines import streaming_windows
+from core.engines import beam, streaming_windows
 from core.engines.streaming_windows import WHOLE, Job, Request, Windows
 from core.ports_live import Hypothesis
 
@@ -51,8 +51,9 @@ class BatchedWhisper:
         tokenizer = self._windows.tokenizers[language]
         prompts = [[*job.prompt, *tokenizer.sot_sequence, tokenizer.no_timestamps, *job.agreed] for job in jobs]
         most = max(map(len, prompts)) + max(job.most for job in jobs)
+        width = beam.WIDTH if jobs[0].request.careful else 1
         found = self._model.model.generate(
-            encoded, prompts, beam_size=1, max_length=min(most, self._model.max_length), return_no_speech_prob=True
+            encoded, prompts, beam_size=width, max_length=min(most, self._model.max_length), return_no_speech_prob=True
         )
         texts = [[token for token in one.sequences_ids[0] if token < tokenizer.eot] for one in found]
         spoken = self._on_device(states[:, : max(job.frames for job in jobs) // 2 + _NEAR])

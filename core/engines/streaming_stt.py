@@ -57,7 +57,7 @@ class SharedTranscriber:
         self, window: NDArray[np.float32], *, language: str | None = None, prompt: str = "", agreed: str = "",
         draft: str = "", hints: Sequence[str] = (), urgent: bool = False,
     ) -> Hypothesis:  # fmt: skip
-        job = self._engine.prepare(Request(window, language, prompt, agreed, tuple(hints), draft))
+        job = self._engine.prepare(Request(window, language, prompt, agreed, tuple(hints), draft, careful=urgent))
         loop = asyncio.get_running_loop()
         now_s = loop.time()
         asked = _Asked(job, loop.create_future(), now_s, now_s + (0.0 if urgent else _PATIENCE_S))

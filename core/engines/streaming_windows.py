@@ -38,6 +38,7 @@ class Request:
     agreed: str
     hints: tuple[str, ...]
     draft: str = ""
+    careful: bool = False  # to be searched for what is likeliest as a whole
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +55,7 @@ class Job:
     def kind(self) -> Hashable:
         """Jobs of one kind share a pass."""
         language = self.request.language or id(self)  # where it must be found, alone
-        return language, len(self.prompt)
+        return language, len(self.prompt), self.request.careful
 
     @property
     def most(self) -> int:

@@ -32,8 +32,9 @@ _ALL = 2**40  # as far as there is something
 @dataclass(frozen=True, slots=True)
 class WhisperGraphs:
     """`encoder`: features (1, mels, frames) → `key0`, `value0`, … (1, heads, states, head size), of each layer.
-    `decoder`: `embedded` (1, tokens, size), `asked` (1,), the first token whose answer is wanted, `key0`, … of the
-    encoder and `past_key0`, … of the tokens before → `logits` (1, tokens asked, vocabulary), `scores` (1, aligned
+    `decoder`: `embedded` (1, tokens, size), `asked` (1,), the first token whose answer is wanted, `unseen` (1, 1,
+    tokens, all tokens up to now), 0 where a token may look and very low where not, `key0`, … of the encoder and
+    `past_key0`, … of the tokens before → `logits` (1, tokens asked, vocabulary), `scores` (1, aligned
     heads, tokens, states) before the softmax, and `now_key0`, … of all tokens up to now.
     `embeddings` (vocabulary, size) and `positions` (places, size): what is added up for `embedded`."""
 
@@ -110,6 +111,7 @@ def _decoder(weights: Weights, heads: int, aligned: Sequence[tuple[int, int]]) -
     inputs = [
         _float("embedded", 1, "tokens", size),
         helper.make_tensor_value_info("asked", TensorProto.INT64, [1]),
+        _float("unseen", 1, 1, "tokens", "now"),
     ]
     outputs = [
         _float("logits", 1, None, vocabulary),
@@ -123,7 +125,7 @@ def _decoder(weights: Weights, heads: int, aligned: Sequence[tuple[int, int]]) -
         outputs += [_float(name, 1, heads, "now", size // heads) for name in now]
         said = graph.fresh()
         graph.add(
-            "MultiHeadAttention", *graph.queries_keys_values(hidden, layer), "", "", "", *past,
+            "MultiHeadAttention", *graph.queries_keys_values(hidden, layer), "", "", "unseen", *past,
             names=[said, *now], domain=_MICROSOFT, num_heads=heads, unidirectional=1,
         )  # fmt: skip
         hidden = graph.add("Add", hidden, graph.linear(said, f"{layer}/self_attention/linear_1"))

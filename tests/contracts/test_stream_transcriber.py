@@ -69,15 +69,16 @@ async def test_words_are_in_order_within_the_window_and_begin_with_what_is_agree
 
 
 @pytest.mark.weights
+@pytest.mark.parametrize("urgent", [False, True])
 async def test_an_agreed_word_that_the_decoder_would_write_on_stays_and_nothing_behind_it_is_lost(
-    real: SharedTranscriber, demo: Sound
+    real: SharedTranscriber, demo: Sound, urgent: bool
 ) -> None:
     words = [word.text for word in (await real.decode(demo[: 8 * SAMPLE_RATE_HZ], language="en")).words]
     marked = [number for number, word in enumerate(words[:-3], 1) if word[-1] in ",.?!"]
     assert marked
     for number in marked:
         agreed = [*words[: number - 1], words[number - 1][:-1]]
-        found = await real.decode(demo[: 8 * SAMPLE_RATE_HZ], language="en", agreed=" ".join(agreed))
+        found = await real.decode(demo[: 8 * SAMPLE_RATE_HZ], language="en", agreed=" ".join(agreed), urgent=urgent)
         assert [word.text for word in found.words[:number]] == agreed
         assert len(found.words) > number
 
