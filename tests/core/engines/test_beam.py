@@ -94,3 +94,16 @@ def test_where_nothing_more_is_said_the_path_is_empty() -> None:
         return logs([0.98, 0.01, 0.01])
 
     assert searched(behind, 4) == Path()
+
+
+def test_the_longer_the_text_before_the_less_it_takes_to_end_it() -> None:
+    shares = {(): [0.3, 0.2, 0.5], (1,): [0.05, 0.05, 0.9], (1, 2): [0.9, 0.05, 0.05]}
+
+    def found(before: Sequence[float]) -> Path:
+        def follow(paths: Sequence[Path]) -> Logs:
+            return np.stack([logs(shares.get(path.tokens, [1e-6] * 3)) for path in paths])
+
+        return beam.likeliest(logs(shares[()]), follow, end=END, most=4, before=before)
+
+    assert found([]).tokens == (1, 2)
+    assert found([0.0] * 10) == Path()
